@@ -1,0 +1,155 @@
+//! Whose event it is: the Kafka key of everything about one customer.
+
+use std::fmt;
+
+use crate::token::{Kind, TokenKey};
+
+/// Begins a key that is not a customer id. A customer id that begins with it gets one more.
+const MARK: char = '~';
+const CIO_ID: &str = "~cio:";
+const EMAIL_TOKEN: &str = "~eml:";
+const DELIVERY: &str = "~dlv:";
+const EVENT: &str = "~evt:";
+
+/// What an event says of the person it is about. Empty texts count as absent.
+#[derive(Clone, Copy, Default)]
+pub struct Person<'a> {
+    /// The vendor's `identifiers` object, where the event has one.
+    pub identifiers: Option<Identifiers<'a>>,
+    /// `customer_id`: deprecated by the vendor, and an internal id where `identifiers` is there too.
+    pub customer_id: Option<&'a str>,
+    /// `email_address` of customer events and of flat events.
+    pub email_address: Option<&'a str>,
+    /// The `recipient` of an e-mail event.
+    pub email_recipient: Option<&'a str>,
+}
+
+/// The vendor's `identifiers`. Any of them may be null.
+#[derive(Clone, Copy, Default)]
+pub struct Identifiers<'a> {
+    /// The workspace's own id of the person.
+    pub id: Option<&'a str>,
+    /// The vendor's id of the person, without prefix.
+    pub cio_id: Option<&'a str>,
+    /// The person's e-mail address.
+    pub email: Option<&'a str>,
+}
+
+impl fmt::Debug for Person<'_> {
+    /// Says what is there, never what it holds (E2).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Person")
+            .field("identifiers", &self.identifiers.is_some())
+            .field("customer_id", &self.customer_id.is_some())
+            .field("email_address", &self.email_address.is_some())
+            .field("email_recipient", &self.email_recipient.is_some())
+            .finish()
+    }
+}
+
+impl fmt::Debug for Identifiers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identifiers")
+            .field("id", &self.id.is_some())
+            .field("cio_id", &self.cio_id.is_some())
+            .field("email", &self.email.is_some())
+            .finish()
+    }
+}
+
+/// A customer key: raw UTF-8, the key of raw and of every outcome topic.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CustomerKey(String);
+
+impl CustomerKey {
+    /// The one function that decides whose event it is.
+    ///
+    /// With `identifiers`: its id, else its cio_id, else the token of an e-mail address, else `customer_id`. Without:
+    /// `customer_id`, else the token. Where there is no person: the delivery, else the event itself.
+    #[must_use]
+    pub fn of(person: &Person<'_>, delivery_id: Option<&str>, event_id: &str, tokens: &TokenKey) -> Self {
+        let present = |text: Option<&'_ str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
+        let ids = person.identifiers.unwrap_or_default();
+        let email = || {
+            present(ids.email)
+                .or_else(|| present(person.email_address))
+                .or_else(|| present(person.email_recipient))
+                .map(|address| format!("{EMAIL_TOKEN}{}", tokens.token(Kind::Email, &address)))
+        };
+        let customer_id = || present(person.customer_id).map(|id| escape(&id));
+        let holder = if person.identifiers.is_some() {
+            present(ids.id)
+                .map(|id| escape(&id))
+                .or_else(|| present(ids.cio_id).map(|id| format!("{CIO_ID}{id}")))
+                .or_else(email)
+                .or_else(customer_id)
+        } else {
+            customer_id().or_else(email)
+        };
+        let key = holder
+            .or_else(|| present(delivery_id).map(|id| format!("{DELIVERY}{id}")))
+            .unwrap_or_else(|| format!("{EVENT}{event_id}"));
+        Self(key)
+    }
+
+    /// The key as it travels.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
+    /// The key as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Who a key stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holder<'a> {
+    /// A customer, by the workspace's id.
+    Id(&'a str),
+    /// A customer, by the vendor's id, without prefix.
+    CioId(&'a str),
+    /// A customer, by the token of an e-mail address.
+    EmailToken(&'a str),
+    /// Nobody known: a delivery.
+    Delivery(&'a str),
+    /// Nobody known: a single event.
+    Event(&'a str),
+}
+
+impl<'a> Holder<'a> {
+    /// Reads a key back. `None` where it is none of ours: not UTF-8, empty, or an unknown mark.
+    #[must_use]
+    pub fn parse(key: &'a [u8]) -> Option<Self> {
+        let text = std::str::from_utf8(key).ok().filter(|text| !text.is_empty())?;
+        let marked = [
+            (CIO_ID, Self::CioId as fn(&'a str) -> Self),
+            (EMAIL_TOKEN, Self::EmailToken),
+            (DELIVERY, Self::Delivery),
+            (EVENT, Self::Event),
+        ];
+        match text.strip_prefix(MARK) {
+            None => Some(Self::Id(text)),
+            Some(id) if id.starts_with(MARK) => Some(Self::Id(id)),
+            Some(_) => marked
+                .into_iter()
+                .find_map(|(mark, holder)| text.strip_prefix(mark).filter(|id| !id.is_empty()).map(holder)),
+        }
+    }
+
+    /// Whether this is a person, whose state is kept.
+    #[must_use]
+    pub fn is_person(&self) -> bool {
+        matches!(self, Self::Id(_) | Self::CioId(_) | Self::EmailToken(_))
+    }
+}
+
+fn escape(id: &str) -> String {
+    if id.starts_with(MARK) { format!("{MARK}{id}") } else { id.to_owned() }
+}
+
+#[cfg(test)]
+mod tests;

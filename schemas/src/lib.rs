@@ -1,0 +1,10 @@
+#![doc = include_str!("../README.md")]
+
+pub mod codec;
+pub mod header;
+pub mod id;
+pub mod key;
+pub mod partition;
+pub mod record;
+pub mod token;
+pub mod topic;

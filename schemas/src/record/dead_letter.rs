@@ -1,0 +1,58 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Record;
+
+/// A record that could not be understood or delivered, with its reason and origin. Restricted.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeadLetter {
+    /// gateway, processor, customerio-sink or bigquery-sink.
+    pub stage: String,
+    /// A short code such as malformed_json, stale or too_large.
+    pub reason: String,
+    /// What to look at, without payload.
+    pub detail: Option<String>,
+    /// The event's id where it is known.
+    pub event_id: Option<String>,
+    /// The topic that it was read from; null at the gateway.
+    pub origin_topic: Option<String>,
+    /// The partition that it was read from.
+    pub origin_partition: Option<i64>,
+    /// The offset that it was read from.
+    pub origin_offset: Option<i64>,
+    /// The source that it came from, where known.
+    pub source: Option<String>,
+    /// When it was set aside. Unix milliseconds.
+    pub kept_at: i64,
+    /// The record's key.
+    #[serde(with = "serde_bytes")]
+    pub key: Option<Vec<u8>>,
+    /// The bytes, or their first 64 KiB.
+    #[serde(with = "serde_bytes")]
+    pub bytes: Vec<u8>,
+    /// Length of the whole, in bytes.
+    pub length: i64,
+    /// SHA-256 of the whole where bytes is only its beginning.
+    #[serde(with = "serde_bytes")]
+    pub sha256: Option<Vec<u8>>,
+}
+
+impl Record for DeadLetter {
+    const SCHEMA: &'static str = include_str!("../../avro/dead_letter.avsc");
+}
+
+/// Lengths instead of contents: a payload or an address has no place in a log or a panic (E2).
+impl fmt::Debug for DeadLetter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeadLetter")
+            .field("stage", &self.stage)
+            .field("reason", &self.reason)
+            .field("origin_topic", &self.origin_topic)
+            .field("origin_partition", &self.origin_partition)
+            .field("origin_offset", &self.origin_offset)
+            .field("length", &self.length)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,54 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Record;
+
+/// One verified input, exactly as it arrived. Everything else is derived from these records.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RawRecord {
+    /// webhook, command or import.
+    pub kind: String,
+    /// The dedupe id: 16 bytes, computed once by the gateway, before anything is stripped.
+    #[serde(with = "serde_bytes")]
+    pub id: Vec<u8>,
+    /// The sender's event id as text; x1. + base64url of the dedupe id where the sender gave none.
+    pub event_id: String,
+    /// The configured source (endpoint, command topic or import) that it came from.
+    pub source: String,
+    /// How the sender was verified: v0 for the vendor's signature.
+    pub verified_by: String,
+    /// The time that the signature covers, by the sender's clock; null where the scheme signs none. Unix milliseconds.
+    pub signed_at: Option<i64>,
+    /// When the signature was verified, by the gateway's clock. Unix milliseconds.
+    pub verified_at: i64,
+    /// When the request was received, by the gateway's clock. Unix milliseconds.
+    pub received_at: i64,
+    /// The event's own bytes: the exact slice of the request body, never re-serialised.
+    #[serde(with = "serde_bytes")]
+    pub bytes: Vec<u8>,
+    /// Whether message content was taken out because the topic could not hold it.
+    pub stripped: bool,
+    /// SHA-256 of the bytes before stripping; null where nothing was stripped.
+    #[serde(with = "serde_bytes")]
+    pub original_sha256: Option<Vec<u8>>,
+}
+
+impl Record for RawRecord {
+    const SCHEMA: &'static str = include_str!("../../avro/raw_record.avsc");
+}
+
+/// Lengths instead of contents: a payload or an address has no place in a log or a panic (E2).
+impl fmt::Debug for RawRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawRecord")
+            .field("kind", &self.kind)
+            .field("event_id", &self.event_id)
+            .field("source", &self.source)
+            .field("received_at", &self.received_at)
+            .field("stripped", &self.stripped)
+            .field("bytes_length", &self.bytes.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,53 @@
+use serde::{Deserialize, Serialize};
+
+use super::Record;
+
+/// A customer's whole set of suppression entries.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Suppression {
+    /// The customer key.
+    pub customer_id: String,
+    /// The append time that caused this record; never goes back. Unix milliseconds.
+    pub as_of: i64,
+    /// Every entry, active and lifted. Unix milliseconds.
+    pub entries: Vec<SuppressionEntry>,
+}
+
+/// One reason not to send.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SuppressionEntry {
+    /// address, channel or person.
+    pub scope: String,
+    /// The channel that it holds for; all for a person.
+    pub channel: String,
+    /// The address's token, for scope address.
+    pub token: Option<String>,
+    /// bounce, complaint, unsubscribe or another.
+    pub reason: String,
+    /// The finer class, such as hard.
+    pub class: String,
+    /// The policy's rule that made it.
+    pub rule: String,
+    /// The policy's version.
+    pub policy_version: String,
+    /// outcome, command or import.
+    pub origin: String,
+    /// Ids of the events that caused it.
+    pub evidence: Vec<String>,
+    /// When it began. Unix milliseconds.
+    pub since: i64,
+    /// When it lifts or was lifted; null for never. Unix milliseconds.
+    pub until: Option<i64>,
+    /// active or lifted.
+    pub state: String,
+    /// Why it was lifted.
+    pub lift_reason: Option<String>,
+    /// Ids of the events that lifted it.
+    pub lift_evidence: Vec<String>,
+}
+
+impl Record for Suppression {
+    const SCHEMA: &'static str = include_str!("../../avro/suppression.avsc");
+}

@@ -1,0 +1,55 @@
+//! What every role must agree on before it touches a topic, kept in the meta topic under [`KEY`] as JSON.
+
+use serde::{Deserialize, Serialize};
+
+/// The key of the one record.
+pub const KEY: &str = "topology";
+
+/// The facts that can't change while data is on the topics.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Topology {
+    /// Partitions of raw and of everything that shares its partitioning.
+    pub partitions: u32,
+    /// How values are framed: `single-object`, or `confluent` with a registry.
+    pub framing: String,
+    /// [`TokenKey::fingerprint`](crate::token::TokenKey::fingerprint) of the key that made the tokens.
+    pub token_key: String,
+    /// Whether ids that look like addresses are tokenised.
+    pub tokenised_ids: bool,
+}
+
+impl Topology {
+    /// Each way in which `self`, as stored, differs from what a role was `configured` with; one sentence each, with
+    /// the mend.
+    #[must_use]
+    pub fn differences(&self, configured: &Self) -> Vec<String> {
+        let mut found = Vec::new();
+        if self.partitions != configured.partitions {
+            found.push(format!(
+                "the topics have {} partitions and {} are configured: set partitions = {}, since a changed count would \
+                 send customers to other partitions than their state",
+                self.partitions, configured.partitions, self.partitions
+            ));
+        }
+        if self.framing != configured.framing {
+            found.push(format!(
+                "the topics are framed as {} and {} is configured",
+                self.framing, configured.framing
+            ));
+        }
+        if self.token_key != configured.token_key {
+            found.push(
+                "AFTERSEND_TOKEN_KEY is not the key that made the tokens on the topics: use that key again, or another \
+                 topic prefix"
+                    .to_owned(),
+            );
+        }
+        if self.tokenised_ids != configured.tokenised_ids {
+            found.push(
+                "tokenising of address-like ids was switched after data was written: switch it back"
+                    .to_owned(),
+            );
+        }
+        found
+    }
+}
