@@ -1,0 +1,18 @@
+#![doc = include_str!("../README.md")]
+
+pub mod admin;
+mod health;
+pub mod metric;
+mod stop;
+
+pub use health::{Component, Health, Report, State, Vital};
+pub use stop::Stop;
+
+/// Why a part of the lifecycle failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The admin server's listener is unusable.
+    #[error("the admin server can't serve its listener; check AFTERSEND_ADMIN and the process's file limit")]
+    Admin(#[source] std::io::Error),
+}

@@ -1,0 +1,38 @@
+//! Panics: logged with where they happened, never with what they carried.
+
+use std::any::Any;
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::panic::{self, PanicHookInfo};
+use std::thread;
+
+use tracing::error;
+
+use crate::metric;
+
+/// Stands in for a message that may hold data.
+const WITHHELD: &str = "[withheld: it may hold data]";
+
+/// Replaces the standard hook, which would print the message to stderr.
+pub(crate) fn install() {
+    panic::set_hook(Box::new(report));
+}
+
+fn report(panic: &PanicHookInfo<'_>) {
+    metric::panics().increment(1);
+    let thread = thread::current();
+    let thread = thread.name().unwrap_or("unnamed");
+    let location = panic.location().map(ToString::to_string).unwrap_or_default();
+    let message = message(panic.payload());
+    // Honours RUST_BACKTRACE; it holds symbols and lines, no values.
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        error!(thread, location, panic = message, %backtrace, "thread panicked");
+    } else {
+        error!(thread, location, panic = message, "thread panicked");
+    }
+}
+
+/// The panic's message where it's a text of the program. A formatted one may quote an address, a payload or a secret (E2).
+fn message(payload: &(dyn Any + Send)) -> &'static str {
+    payload.downcast_ref::<&'static str>().copied().unwrap_or(WITHHELD)
+}
