@@ -1,0 +1,228 @@
+//! The normal form: of the vendor's examples, of other senders' spellings, and of bytes that mean nothing.
+
+use proptest::prelude::*;
+use schemas::key::CustomerKey;
+use schemas::token::TokenKey;
+use serde_json::{Value, json};
+use webhook::event::{Event, EventIdState, NotUnderstood};
+use webhook::time::EventTime;
+use webhook::{body, content};
+
+const VENDOR_EVENTS: &str = include_str!("../fixtures/vendor-events.jsonl");
+
+fn event(json: &Value) -> Event {
+    Event::parse(json.to_string().as_bytes()).expect("an event")
+}
+
+fn key(event: &Event) -> String {
+    let key = CustomerKey::of(&event.person(), event.delivery_id.as_deref(), "E", &TokenKey::development());
+    key.as_str().to_owned()
+}
+
+#[test]
+fn every_vendor_example_is_understood_and_nothing_of_it_is_lost() {
+    for line in VENDOR_EVENTS.lines() {
+        let items = body::items(line.as_bytes()).expect("an object");
+        let [item] = items.as_slice() else { panic!("one event per line") };
+        assert_eq!(item.bytes, line.as_bytes());
+        let event = item.event.as_ref().expect("understood");
+        let told: Value = serde_json::from_str(line).expect("JSON");
+        assert_eq!(event.channel, told["object_type"]);
+        assert_eq!(event.metric, told["metric"]);
+        assert_eq!(event.event_id.as_deref(), told["event_id"].as_str());
+        assert_eq!(event.time.known_ms(), told["timestamp"].as_i64().map(|seconds| seconds * 1_000));
+        assert_eq!(event.failure_message.as_deref(), told["data"]["failure_message"].as_str());
+        assert_eq!(event.machine, told["data"]["machine"].as_bool());
+        assert_eq!(event.prefetched, told["data"]["prefetched"].as_bool());
+        let known = [
+            "customer_id",
+            "identifiers",
+            "delivery_id",
+            "campaign_id",
+            "action_id",
+            "broadcast_id",
+            "newsletter_id",
+            "content_id",
+            "transactional_message_id",
+            "recipient",
+            "recipients",
+            "subject",
+            "href",
+            "link_id",
+            "failure_message",
+            "machine",
+            "prefetched",
+            "proxied",
+            "synthetic",
+            "email_address",
+        ];
+        let preferences = event.metric == "cio_subscription_preferences_changed";
+        let bodies: &[&str] = if preferences { &[] } else { &["content", "headers"] };
+        let data = told["data"].as_object().expect("an object").iter();
+        let rest =
+            data.filter(|(name, _)| !known.contains(&name.as_str()) && !bodies.contains(&name.as_str()));
+        assert_eq!(event.rest, rest.map(|(name, value)| (name.clone(), value.clone())).collect());
+        assert_eq!(event.content_present, !preferences && told["data"].get("content").is_some());
+    }
+    assert_eq!(VENDOR_EVENTS.lines().count(), 72);
+}
+
+#[test]
+fn a_flat_event_and_a_prefixed_metric_are_the_same_event() {
+    let flat = json!({"event_id": "7", "metric": "email_bounced", "timestamp": "1767226740", "customer_id": 42,
+        "email_address": "ada@example.com", "href": "https://example.com", "delivery_id": "d1", "x": 1});
+    let enveloped = json!({"event_id": "7", "object_type": "email", "metric": "bounced", "timestamp": 1_767_226_740,
+        "data": {"customer_id": "42", "email_address": "ada@example.com", "recipient": "ada@example.com",
+            "href": "https://example.com", "delivery_id": "d1", "x": 1}});
+    assert!(event(&flat) == event(&enveloped));
+    let unprefixed = json!({"event_id": "7", "metric": "bounced", "timestamp": 1_767_226_740.0, "customer_id": "42",
+        "email_address": "ada@example.com", "href": "https://example.com", "delivery_id": "d1", "x": 1});
+    assert!(event(&unprefixed) == event(&enveloped));
+}
+
+#[test]
+fn null_and_the_empty_string_are_absent_and_numbers_are_their_text() {
+    let one = event(&json!({"metric": "sent", "event_id": "", "timestamp": null, "data": {"customer_id": "",
+        "identifiers": {"id": null, "email": "", "cio_id": "c1"}, "campaign_id": 23, "action_id": null}}));
+    assert_eq!((one.event_id.as_deref(), one.event_id_state), (None, EventIdState::Missing));
+    assert_eq!(
+        (one.time, one.customer_id.as_deref(), one.action_id.as_deref()),
+        (EventTime::Missing, None, None)
+    );
+    assert_eq!(one.campaign_id.as_deref(), Some("23"));
+    assert_eq!(key(&one), "~cio:c1");
+    let exact = Event::parse(br#"{"metric":"sent","event_id":12345678901234567890123,"customer_id":1.50}"#);
+    let exact = exact.expect("an event");
+    assert_eq!(exact.event_id.as_deref(), Some("12345678901234567890123"));
+    assert_eq!(key(&exact), "1.50");
+}
+
+#[test]
+fn empty_identifiers_still_decide_where_to_look_first() {
+    let data = |identifiers: Value| {
+        json!({"metric": "delivered", "object_type": "email", "data": {"identifiers": identifiers, "customer_id": "9",
+            "recipient": "ada@example.com", "delivery_id": "d1"}})
+    };
+    assert!(key(&event(&data(json!({})))).starts_with("~eml:"));
+    assert_eq!(key(&event(&data(Value::Null))), "9");
+    assert_eq!(key(&event(&data(json!("none")))), "9");
+    assert_eq!(event(&data(json!("none"))).rest["identifiers"], "none");
+    let phone = event(&data(json!({"id": "u", "phone": "+1"})));
+    assert_eq!((key(&phone).as_str(), &phone.rest["identifiers"]), ("u", &json!({"phone": "+1"})));
+}
+
+#[test]
+fn a_repeated_name_is_no_fault_and_the_first_counts() {
+    let bytes = br#"{"event_id":"a","event_id":"b","metric":"sent","metric":"opened","data":{"x":1,"x":2,"delivery_id":"d","delivery_id":"e"},"data":{"y":1},"x":3}"#;
+    let event = Event::parse(bytes).expect("an event");
+    assert_eq!((event.event_id.as_deref(), event.event_id_state), (Some("a"), EventIdState::Repeated));
+    assert_eq!((event.metric.as_str(), event.delivery_id.as_deref()), ("sent", Some("d")));
+    assert_eq!(Value::Object(event.rest), json!({"x": 1}));
+}
+
+#[test]
+fn what_has_another_shape_stays_in_the_rest() {
+    let event = event(&json!({"metric": "sent", "object_type": 7, "event_id": ["a"], "timestamp": {"at": 1},
+        "data": {"recipient": {"to": "x"}, "recipients": [{"device": 1}], "machine": "perhaps", "synthetic": "true"}}));
+    assert_eq!((event.event_id_state, event.time), (EventIdState::Unusable, EventTime::Absurd));
+    assert_eq!((event.channel.as_str(), event.synthetic, event.machine), ("unknown", Some(true), None));
+    let rest = json!({"object_type": 7, "event_id": ["a"], "timestamp": {"at": 1}, "recipient": {"to": "x"},
+        "recipients": [{"device": 1}], "machine": "perhaps"});
+    assert_eq!(Value::Object(event.rest), rest);
+}
+
+#[test]
+fn depth_huge_numbers_and_half_surrogates_are_no_fault() {
+    let deep = format!(
+        r#"{{"metric":"sent","a":{}{},"b":1e999,"c":"\ud800!"}}"#,
+        "[".repeat(90_000),
+        "]".repeat(90_000)
+    );
+    let event = Event::parse(deep.as_bytes()).expect("an event");
+    assert_eq!(event.rest["a"].as_str().map(str::len), Some(180_000));
+    assert_eq!(event.rest["b"], "1e999");
+    let subject =
+        Event::parse(br#"{"metric":"sent","subject":"\ud800!","\udc00":1}"#).expect("an event").subject;
+    assert_eq!(subject.as_deref().map(|text| text.ends_with('!')), Some(true));
+}
+
+#[test]
+fn an_object_without_a_metric_still_says_whose_it_is() {
+    for metric in [json!(null), json!(""), json!("  "), json!(7), json!({})] {
+        let bytes = json!({"metric": metric, "event_id": "7", "customer_id": "42"}).to_string();
+        let Err(NotUnderstood::NoMetric(event)) = Event::parse(bytes.as_bytes()) else { panic!("{bytes}") };
+        assert_eq!((event.event_id.as_deref(), key(&event).as_str()), (Some("7"), "42"));
+    }
+}
+
+#[test]
+fn an_event_never_shows_whose_it_is() {
+    let shown = format!(
+        "{:?}",
+        event(&json!({"metric": "sent", "recipient": "ada@example.com", "customer_id": "u-1"}))
+    );
+    assert!(!shown.contains("ada") && !shown.contains("u-1"), "{shown}");
+}
+
+/// JSON as a person might write it: any values, any whitespace.
+fn loose_json() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        Just("null".to_owned()),
+        any::<bool>().prop_map(|truth| truth.to_string()),
+        any::<f64>().prop_map(|number| json!(number).to_string()),
+        any::<String>().prop_map(|text| json!(text).to_string()),
+    ];
+    let space = "[ \t\r\n]{0,2}";
+    leaf.prop_recursive(4, 24, 4, move |inner| {
+        let name = prop_oneof![
+            proptest::sample::select(vec![
+                "metric",
+                "data",
+                "events",
+                "event_id",
+                "timestamp",
+                "identifiers",
+                "content"
+            ])
+            .prop_map(ToOwned::to_owned),
+            any::<String>(),
+        ];
+        let member = (name, space, inner.clone(), space)
+            .prop_map(|(name, before, value, after)| format!("{}:{before}{value}{after}", json!(name)));
+        prop_oneof![
+            (proptest::collection::vec(inner, 0..4), space)
+                .prop_map(|(items, space)| format!("[{space}{}]", items.join(","))),
+            proptest::collection::vec(member, 0..6).prop_map(|members| format!("{{{}}}", members.join(","))),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(bytes: Vec<u8>) {
+        let _ = body::items(&bytes);
+        let _ = Event::parse(&bytes);
+        let _ = content::strip(&bytes);
+    }
+
+    #[test]
+    fn any_json_is_read_or_refused(json in loose_json()) {
+        let items = body::items(json.as_bytes());
+        prop_assert_eq!(items.is_ok(), json.starts_with('{'));
+        if let Some(stripped) = content::strip(json.as_bytes()) {
+            prop_assert_eq!(content::strip(&stripped), None);
+            prop_assert!(serde_json::from_slice::<Value>(&stripped).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_batch_gives_back_each_item_byte_for_byte(
+        written in proptest::collection::vec(loose_json(), 0..6), before in "[ \t\r\n]{0,3}", after in "[ \t\r\n]{0,3}",
+    ) {
+        let list = written.iter().map(|json| format!("{before}{json}{after}")).collect::<Vec<_>>().join(",");
+        let body = format!("{after}{{\"source\":1,\"events\":{before}[{list}]{after}}}{before}");
+        let items = body::items(body.as_bytes()).expect("a batch");
+        let read = items.iter().map(|item| std::str::from_utf8(item.bytes).expect("JSON")).collect::<Vec<_>>();
+        prop_assert_eq!(read, written);
+    }
+}
