@@ -1,0 +1,50 @@
+use super::{Error, Node};
+use std::path::Path;
+
+/// Where records go: a cluster that was there already, or a node of our own.
+#[derive(Debug)]
+pub enum Broker {
+    /// Bootstrap servers named by the caller. Nothing was started, nothing will be stopped.
+    Existing(String),
+    /// Started here, stopped when dropped.
+    Own(Node),
+}
+
+impl Broker {
+    /// Uses the cluster at `existing` (the value of `AFTERSEND_KAFKA`; blank counts as absent) without touching
+    /// it, else starts a [`Node`] in `dir`.
+    ///
+    /// # Errors
+    /// Those of [`Node::start`].
+    pub fn obtain(existing: Option<&str>, dir: &Path, progress: &dyn Fn(&str)) -> Result<Broker, Error> {
+        match existing.map(str::trim).filter(|servers| !servers.is_empty()) {
+            Some(servers) => {
+                progress(&format!("using the Kafka at {servers}"));
+                Ok(Broker::Existing(servers.to_owned()))
+            }
+            None => Node::start(dir, progress).map(Broker::Own),
+        }
+    }
+
+    /// The bootstrap servers, `host:port`, comma-separated where there are several.
+    #[must_use]
+    pub fn bootstrap(&self) -> &str {
+        match self {
+            Broker::Existing(servers) => servers,
+            Broker::Own(node) => node.bootstrap(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_existing_cluster_is_used_and_nothing_is_started() {
+        let nowhere = Path::new("/proc/no/such/folder");
+        let broker = Broker::obtain(Some(" kafka.test:9092 "), nowhere, &|_| ()).unwrap();
+        assert_eq!(broker.bootstrap(), "kafka.test:9092");
+        assert!(matches!(broker, Broker::Existing(_)));
+    }
+}

@@ -1,0 +1,271 @@
+//! One Kafka node: its folder, its ports, its life.
+
+mod config;
+mod port;
+mod probe;
+mod process;
+#[cfg(test)]
+mod tests;
+
+use super::error::tail;
+use super::{Error, VERSION, jars};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use config::Ports;
+use process::Process;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// How long a start may take on a machine that is busy compiling; alone it is about 5 s.
+const START_MAX: Duration = Duration::from_secs(90);
+/// How long a SIGTERM may take before it becomes a SIGKILL; alone it is half a second.
+const STOP_MAX: Duration = Duration::from_secs(20);
+/// How long a folder may still be in use: a broker whose owner was killed is killed at once, but not before.
+const RELEASE_MAX: Duration = Duration::from_secs(3);
+/// Between two looks at a starting broker.
+const POLL: Duration = Duration::from_millis(50);
+const LOG: &str = "kafka.log";
+/// New ports are tried where somebody else took ours between the choice and the start.
+const PORT_ATTEMPTS: u32 = 3;
+
+/// A running Kafka, or one that was killed or stopped and can be started again. Dropping it stops it.
+#[derive(Debug)]
+pub struct Node {
+    dir: PathBuf,
+    jars: PathBuf,
+    log: File,
+    cluster_id: String,
+    ports: Ports,
+    bootstrap: String,
+    process: Option<Process>,
+}
+
+impl Node {
+    /// Starts a node in `dir` and returns when it serves. A new folder is formatted; one that a node has used keeps its topics and
+    /// its cluster id, and only gets new ports. The jars come from [`crate::cache_dir`]. In `dir` lie
+    /// `kafka.log`, `server.properties` and `data/`.
+    ///
+    /// # Errors
+    /// When Java or Maven is missing, the folder can't be used, or Kafka doesn't come up (with the end of its log).
+    pub fn start(dir: &Path, progress: &dyn Fn(&str)) -> Result<Node, Error> {
+        let jars = jars(&crate::cache_dir(), progress)?;
+        fs::create_dir_all(dir).map_err(Error::file(dir, "created"))?;
+        let dir = dir.canonicalize().map_err(Error::file(dir, "resolved"))?;
+        let began = Instant::now();
+        progress(&format!("starting Kafka {VERSION} in {}", dir.display()));
+        let log = claim(&dir)?;
+        let mut node = Node::prepare(dir, jars, log)?;
+        for attempt in 1.. {
+            match node.launch() {
+                Err(Error::Exited { tail, .. }) if attempt < PORT_ATTEMPTS && port_was_taken(&tail) => {
+                    node.settle_on(port::free_pair()?);
+                }
+                outcome => {
+                    outcome?;
+                    break;
+                }
+            }
+        }
+        progress(&format!("Kafka serves on {} after {:.1} s", node.bootstrap, began.elapsed().as_secs_f64()));
+        Ok(node)
+    }
+
+    /// Where clients connect, `127.0.0.1:port`; the same for the node's whole life.
+    #[must_use]
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    /// The broker's process id while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::pid)
+    }
+
+    /// The broker's log: warnings, and the life of groups and transactions.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.dir.join(LOG)
+    }
+
+    /// SIGKILL, as a power cut would: what it had acknowledged but not flushed is in the system's page cache and survives. Connections are
+    /// refused from here until [`Node::restart`].
+    pub fn kill(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.kill();
+        }
+    }
+
+    /// SIGTERM: the broker closes its logs and goes, in about half a second. After 20 s it is killed.
+    pub fn stop(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.stop(STOP_MAX);
+        }
+    }
+
+    /// Starts the node again on its ports and data, and returns when it serves. One that still runs is stopped first.
+    /// After a kill this takes about 2 s longer than after a stop: the controller waits for the dead broker's session to end.
+    ///
+    /// # Errors
+    /// As [`Node::start`]; the node can be restarted once more then.
+    pub fn restart(&mut self) -> Result<(), Error> {
+        self.stop();
+        self.launch()
+    }
+
+    fn prepare(dir: PathBuf, jars: PathBuf, log: File) -> Result<Node, Error> {
+        let ports = port::free_pair()?;
+        let mut node = Node {
+            dir,
+            jars,
+            log,
+            cluster_id: String::new(),
+            ports,
+            bootstrap: String::new(),
+            process: None,
+        };
+        node.settle_on(ports);
+        node.cluster_id = match node.formatted_as()? {
+            Some(id) => id,
+            None => node.format()?,
+        };
+        Ok(node)
+    }
+
+    fn settle_on(&mut self, ports: Ports) {
+        self.ports = ports;
+        self.bootstrap = self.address().to_string();
+    }
+
+    fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.ports.broker).into()
+    }
+
+    fn data(&self) -> PathBuf {
+        self.dir.join("data")
+    }
+
+    /// The cluster id of a folder that a node has used.
+    fn formatted_as(&self) -> Result<Option<String>, Error> {
+        let path = self.data().join("meta.properties");
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(text.lines().find_map(|line| line.strip_prefix("cluster.id=")).map(str::to_owned)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::file(&path, "read")(error)),
+        }
+    }
+
+    /// Formats beside the data folder and then renames, so that an interrupted format leaves nothing half done.
+    fn format(&self) -> Result<String, Error> {
+        let fresh = self.dir.join("data.new");
+        if fresh.exists() {
+            fs::remove_dir_all(&fresh).map_err(Error::file(&fresh, "removed"))?;
+        }
+        let settings = self.write_settings(&fresh)?;
+        let id = new_cluster_id();
+        let output = self
+            .java("kafka.tools.StorageTool")
+            .args(["format", "--cluster-id", &id, "--config"])
+            .arg(&settings)
+            .output()
+            .map_err(Error::java)?;
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        if !output.status.success() {
+            return Err(
+                explain(&said).unwrap_or_else(|| Error::Format { dir: self.dir.clone(), tail: tail(&said) })
+            );
+        }
+        fs::rename(&fresh, self.data()).map_err(Error::file(&fresh, "moved into place"))?;
+        Ok(id)
+    }
+
+    fn write_settings(&self, data: &Path) -> Result<PathBuf, Error> {
+        let path = self.dir.join("server.properties");
+        fs::write(&path, config::server_properties(self.ports, data))
+            .map_err(Error::file(&path, "written"))?;
+        Ok(path)
+    }
+
+    fn java(&self, class: &str) -> Command {
+        let mut java = Command::new("java");
+        java.args(config::JVM).arg("-cp").arg(self.jars.join("*")).arg(class);
+        java
+    }
+
+    fn launch(&mut self) -> Result<(), Error> {
+        let settings = self.write_settings(&self.data())?;
+        let earlier = self.logged(0).len();
+        let mut process = Process::spawn(self.java("kafka.Kafka").arg(settings), &self.log)?;
+        let began = Instant::now();
+        while let Some(why) = probe::missing(self.address(), &self.cluster_id) {
+            if process.ended() {
+                let said = self.logged(earlier);
+                return Err(
+                    explain(&said).unwrap_or_else(|| Error::Exited { log: self.log(), tail: tail(&said) })
+                );
+            }
+            if began.elapsed() > START_MAX {
+                let tail = tail(&self.logged(earlier));
+                return Err(Error::TimedOut { after: START_MAX, why, log: self.log(), tail });
+            }
+            std::thread::sleep(POLL);
+        }
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// What was logged after the first `earlier` bytes.
+    fn logged(&self, earlier: usize) -> String {
+        let whole = fs::read(self.log()).unwrap_or_default();
+        String::from_utf8_lossy(whole.get(earlier..).unwrap_or_default()).into_owned()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Opens the folder's log and locks it. The broker writes to this very file, so the lock lasts until both the node and
+/// its process are gone. Kafka's own lock comes too late: by then a second broker has written to the metadata log of the first.
+fn claim(dir: &Path) -> Result<File, Error> {
+    let path = dir.join(LOG);
+    let opened = OpenOptions::new().create(true).append(true).open(&path);
+    let log = opened.map_err(Error::file(&path, "opened for appending"))?;
+    let began = Instant::now();
+    loop {
+        match log.try_lock() {
+            Ok(()) => return Ok(log),
+            Err(TryLockError::WouldBlock) if began.elapsed() < RELEASE_MAX => std::thread::sleep(POLL),
+            Err(TryLockError::WouldBlock) => return Err(Error::InUse { dir: dir.to_owned() }),
+            Err(TryLockError::Error(error)) => return Err(Error::file(&path, "locked")(error)),
+        }
+    }
+}
+
+/// Sixteen random bytes as Kafka spells them. The first character is never a dash, which a command line would take for an option.
+fn new_cluster_id() -> String {
+    let mut bytes: [u8; 16] = rand::random();
+    bytes[0] &= 0x7f;
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The causes that have a mend of their own.
+fn explain(output: &str) -> Option<Error> {
+    if output.contains("UnsupportedClassVersionError") {
+        Some(Error::JavaTooOld)
+    } else if output.contains("java: not found") {
+        Some(Error::java(std::io::ErrorKind::NotFound.into()))
+    } else {
+        None
+    }
+}
+
+fn port_was_taken(log: &str) -> bool {
+    log.contains("Address already in use")
+}

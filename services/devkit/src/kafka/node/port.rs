@@ -1,0 +1,56 @@
+use super::config::Ports;
+use crate::kafka::Error;
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::ops::Range;
+
+/// Below this live the well-known services of a developer's machine.
+const LOWEST: u16 = 10_000;
+const ATTEMPTS: u32 = 200;
+
+/// Two different ports of 127.0.0.1 that nobody listens on, outside the kernel's range for outgoing connections: a port
+/// inside it can be given to a client while its broker is down, even to the one that is calling that broker.
+pub(super) fn free_pair() -> Result<Ports, Error> {
+    let range =
+        listening_range(&fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default());
+    // The first is held while the second is looked for, so that they differ.
+    let (first, broker) = free(&range)?;
+    let (_second, controller) = free(&range)?;
+    drop(first);
+    Ok(Ports { broker, controller })
+}
+
+fn free(range: &Range<u16>) -> Result<(TcpListener, u16), Error> {
+    (0..ATTEMPTS)
+        .find_map(|_| {
+            let port = rand::random_range(range.clone());
+            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok().map(|listener| (listener, port))
+        })
+        .ok_or_else(|| Error::NoPort { range: range.clone() })
+}
+
+/// The ports up to the kernel's first ephemeral one; where that leaves too little, those after Linux's default.
+fn listening_range(ephemeral: &str) -> Range<u16> {
+    let first = ephemeral.split_whitespace().next().and_then(|first| first.parse().ok()).unwrap_or(32_768);
+    if first >= LOWEST + 1_000 { LOWEST..first } else { LOWEST..32_768 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_lie_below_the_range_of_outgoing_connections() {
+        assert_eq!(listening_range("32768\t60999\n"), 10_000..32_768);
+        assert_eq!(listening_range("20000 65000"), 10_000..20_000);
+        assert_eq!(listening_range("1024 65000"), 10_000..32_768);
+        assert_eq!(listening_range(""), 10_000..32_768);
+    }
+
+    #[test]
+    fn a_taken_port_is_not_given_out() {
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = taken.local_addr().unwrap().port();
+        assert!(matches!(free(&(port..port + 1)), Err(Error::NoPort { .. })));
+    }
+}
