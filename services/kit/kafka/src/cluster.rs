@@ -1,0 +1,174 @@
+use std::time::{Duration, Instant};
+
+use futures::executor::block_on;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::metadata::Metadata;
+use tracing::info;
+
+use crate::client::Observer;
+use crate::error::code_name;
+use crate::{Connection, Error};
+
+/// How long a new topic may take to be seen, and how often it is looked for.
+const SEEN_MAX: Duration = Duration::from_secs(20);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// The cluster as an administrator sees it. Every call blocks.
+pub struct Cluster {
+    admin: AdminClient<Observer>,
+    bootstrap: String,
+}
+
+/// A topic to be created.
+#[derive(Debug, Clone)]
+pub struct TopicRequest<'a> {
+    /// Name.
+    pub name: &'a str,
+    /// Partitions.
+    pub partitions: u32,
+    /// Replicas of each.
+    pub replication: u32,
+    /// Settings, by Kafka's names.
+    pub settings: &'a [(&'a str, String)],
+}
+
+/// A topic as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicState {
+    /// Partitions.
+    pub partitions: u32,
+    /// Replicas of the first partition.
+    pub replication: u32,
+}
+
+impl Cluster {
+    /// Connects to the cluster.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] where the client refuses its settings.
+    pub fn connect(connection: &Connection) -> Result<Self, Error> {
+        let admin = connection
+            .client_config("aftersend-admin")
+            .create_with_context(Observer::new("admin"))
+            .map_err(Error::Settings)?;
+        Ok(Self { admin, bootstrap: connection.bootstrap().to_owned() })
+    }
+
+    /// How many brokers there are.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] where none answers within `timeout`.
+    pub fn brokers(&self, timeout: Duration) -> Result<u32, Error> {
+        let metadata = self
+            .admin
+            .inner()
+            .fetch_metadata(None, timeout)
+            .map_err(|source| Error::Unreachable { bootstrap: self.bootstrap.clone(), source })?;
+        Ok(u32::try_from(metadata.brokers().len()).unwrap_or(u32::MAX))
+    }
+
+    /// The cluster's id, where a broker tells one.
+    #[must_use]
+    pub fn id(&self, timeout: Duration) -> Option<String> {
+        self.admin.inner().fetch_cluster_id(timeout)
+    }
+
+    /// A topic as it is; `None` where it is missing.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] where no broker answers.
+    pub fn topic(&self, name: &str) -> Result<Option<TopicState>, Error> {
+        let metadata = self.metadata()?;
+        let count = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
+        let found =
+            metadata.topics().iter().find(|topic| topic.name() == name && !topic.partitions().is_empty());
+        Ok(found.map(|topic| TopicState {
+            partitions: count(topic.partitions().len()),
+            replication: topic.partitions().first().map_or(0, |partition| count(partition.replicas().len())),
+        }))
+    }
+
+    /// The values of a topic's settings.
+    ///
+    /// # Errors
+    /// Where the broker refuses.
+    pub fn settings(&self, name: &str) -> Result<Vec<(String, String)>, Error> {
+        let described = block_on(self.admin.describe_configs(&[ResourceSpecifier::Topic(name)], &options()))
+            .map_err(|source| Error::of("describe a topic", source))?;
+        let mut settings = Vec::new();
+        for resource in described {
+            let resource = resource.map_err(|code| refused("describe a topic", code))?;
+            settings
+                .extend(resource.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))));
+        }
+        Ok(settings)
+    }
+
+    /// Creates a topic and waits until it is seen: the controller answers before the brokers know. One that is there
+    /// already is left as it is: `false`.
+    ///
+    /// # Errors
+    /// Where the broker refuses, or doesn't show the topic in time.
+    pub fn create(&self, request: &TopicRequest<'_>) -> Result<bool, Error> {
+        let as_i32 = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
+        let replication = TopicReplication::Fixed(as_i32(request.replication));
+        let mut topic = NewTopic::new(request.name, as_i32(request.partitions), replication);
+        for (key, value) in request.settings {
+            topic = topic.set(key, value);
+        }
+        let answers = block_on(self.admin.create_topics(&[topic], &options()))
+            .map_err(|source| Error::of("create a topic", source))?;
+        for answer in answers {
+            match answer {
+                Ok(name) => info!(topic = name, partitions = request.partitions, "topic created"),
+                Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => return Ok(false),
+                Err((_, code)) => return Err(refused("create a topic", code)),
+            }
+        }
+        self.await_topic(request.name)?;
+        Ok(true)
+    }
+
+    fn await_topic(&self, name: &str) -> Result<(), Error> {
+        let deadline = Instant::now() + SEEN_MAX;
+        while !self.is_served(name)? {
+            if Instant::now() > deadline {
+                return Err(Error::UnknownTopic { topic: name.to_owned() });
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
+    }
+
+    /// Whether each partition of the topic has a leader.
+    fn is_served(&self, name: &str) -> Result<bool, Error> {
+        let metadata = self.metadata()?;
+        let found = metadata.topics().iter().find(|topic| topic.name() == name);
+        Ok(found.is_some_and(|topic| {
+            let mut partitions = topic.partitions().iter();
+            !topic.partitions().is_empty() && partitions.all(|partition| partition.leader() >= 0)
+        }))
+    }
+
+    fn metadata(&self) -> Result<Metadata, Error> {
+        let answer = self.admin.inner().fetch_metadata(None, Connection::METADATA_TIMEOUT);
+        answer.map_err(|source| Error::Unreachable { bootstrap: self.bootstrap.clone(), source })
+    }
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster").field("bootstrap", &self.bootstrap).finish_non_exhaustive()
+    }
+}
+
+fn options() -> AdminOptions {
+    let timeout = Some(Duration::from_secs(20));
+    AdminOptions::new().request_timeout(timeout).operation_timeout(timeout)
+}
+
+fn refused(attempt: &'static str, code: RDKafkaErrorCode) -> Error {
+    tracing::debug!(attempt, code = code_name(code), "broker refused");
+    Error::of(attempt, rdkafka::error::KafkaError::AdminOp(code))
+}

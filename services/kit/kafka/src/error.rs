@@ -1,0 +1,168 @@
+use std::collections::BTreeSet;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use rdkafka::ClientContext;
+use rdkafka::client::Client;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use thiserror::Error;
+
+/// Kafka could not be used. The text names what to look at.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The settings don't make a client.
+    #[error("kafka client refused its settings: check kafka.security_protocol and the sasl and ssl settings")]
+    Settings(#[source] KafkaError),
+    /// No broker answered.
+    #[error("no kafka broker at {bootstrap} answered: check AFTERSEND_KAFKA and that a broker listens there")]
+    Unreachable {
+        /// Bootstrap servers, as configured.
+        bootstrap: String,
+        /// What the client said.
+        #[source]
+        source: KafkaError,
+    },
+    /// A topic isn't there.
+    #[error("topic {topic} is missing: run `aftersend bootstrap`")]
+    UnknownTopic {
+        /// The topic's name.
+        topic: String,
+    },
+    /// The broker refuses this client.
+    #[error("kafka refuses this client ({code}): check the credentials and the ACLs of its principal")]
+    Unauthorized {
+        /// Kafka's name of the error.
+        code: &'static str,
+    },
+    /// This client can't go on and must be made anew.
+    #[error("kafka client is unusable ({code})")]
+    Fatal {
+        /// Kafka's name of the error.
+        code: &'static str,
+    },
+    /// Anything else.
+    #[error("kafka failed to {attempt} ({code})")]
+    Failed {
+        /// What was tried.
+        attempt: &'static str,
+        /// Kafka's name of the error.
+        code: &'static str,
+        /// What the client said.
+        #[source]
+        source: KafkaError,
+    },
+}
+
+impl Error {
+    pub(crate) fn of(attempt: &'static str, source: KafkaError) -> Self {
+        use RDKafkaErrorCode as Code;
+        let code = code_of(&source);
+        let name = code.map_or("client", code_name);
+        match code {
+            Some(
+                Code::Authentication
+                | Code::SaslAuthenticationFailed
+                | Code::TopicAuthorizationFailed
+                | Code::GroupAuthorizationFailed
+                | Code::ClusterAuthorizationFailed
+                | Code::TransactionalIdAuthorizationFailed,
+            ) => Self::Unauthorized { code: name },
+            Some(Code::Fatal) => Self::Fatal { code: name },
+            _ => Self::Failed { attempt, code: name, source },
+        }
+    }
+}
+
+/// The code of `error`. Of a refused administrative call the wrapper's own method knows none.
+fn code_of(error: &KafkaError) -> Option<RDKafkaErrorCode> {
+    match error {
+        KafkaError::AdminOp(code) => Some(*code),
+        other => other.rdkafka_error_code(),
+    }
+}
+
+/// Whether a consumer that meets this has left out records that it could not read, and goes on behind them: a damaged batch,
+/// a codec or format that this build lacks. Tolerated, it would be a silent loss.
+pub(crate) fn leaves_records_out(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(code, Code::BadMessage | Code::InvalidMessage | Code::BadCompression | Code::NotImplemented)
+}
+
+/// Asks the client itself whether it is past saving. The error that it hands out beside may look like any other: a static
+/// member whose name was taken, or whose last rejoin was lost with the broker, tells `FencedInstanceId` once, and then
+/// nothing ever again.
+pub(crate) fn refuse_if_fatal<C: ClientContext>(client: &Client<C>) -> Result<(), Error> {
+    client.fatal_error().map_or(Ok(()), |(code, _)| Err(Error::Fatal { code: code_name(code) }))
+}
+
+/// One record was not written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum PublishError {
+    /// The producer's queue is at its bound: more is coming in than the brokers take.
+    #[error("producer queue is full")]
+    QueueFull,
+    /// Larger than the producer's or the topic's limit.
+    #[error("record is larger than the topic holds")]
+    TooLarge,
+    /// The broker will never take this record.
+    #[error("broker refuses this record for good ({code})")]
+    Rejected {
+        /// Kafka's name of the error.
+        code: &'static str,
+    },
+    /// No acknowledgement in time; it may still have been written.
+    #[error("no acknowledgement in time")]
+    TimedOut,
+    /// Not written, and another try may succeed.
+    #[error("not written ({code})")]
+    Failed {
+        /// Kafka's name of the error.
+        code: &'static str,
+    },
+}
+
+impl PublishError {
+    /// Kafka's name of the error, for counters.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::QueueFull => "QueueFull",
+            Self::TooLarge => "MessageSizeTooLarge",
+            Self::TimedOut => "MessageTimedOut",
+            Self::Rejected { code } | Self::Failed { code } => code,
+        }
+    }
+
+    /// Whether trying again can't help (G7).
+    #[must_use]
+    pub fn is_poison(&self) -> bool {
+        matches!(self, Self::TooLarge | Self::Rejected { .. })
+    }
+}
+
+impl From<&KafkaError> for PublishError {
+    fn from(error: &KafkaError) -> Self {
+        use RDKafkaErrorCode as Code;
+        match error.rdkafka_error_code() {
+            Some(Code::QueueFull) => Self::QueueFull,
+            // The same fault under two names: found by this client, or by the broker.
+            Some(Code::MessageSizeTooLarge | Code::MessageBatchTooLarge) => Self::TooLarge,
+            Some(Code::MessageTimedOut | Code::RequestTimedOut) => Self::TimedOut,
+            Some(code @ (Code::InvalidRecord | Code::InvalidMessage | Code::InvalidTimestamp)) => {
+                Self::Rejected { code: code_name(code) }
+            }
+            code => Self::Failed { code: code.map_or("client", code_name) },
+        }
+    }
+}
+
+/// The code's name, usable as a metric label. The set is librdkafka's, so what is kept here is bounded.
+pub(crate) fn code_name(code: RDKafkaErrorCode) -> &'static str {
+    static NAMES: OnceLock<Mutex<BTreeSet<&'static str>>> = OnceLock::new();
+    let name = format!("{code:?}");
+    let mut names = NAMES.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+    names.get(name.as_str()).copied().unwrap_or_else(|| {
+        let kept: &'static str = Box::leak(name.into_boxed_str());
+        names.insert(kept);
+        kept
+    })
+}

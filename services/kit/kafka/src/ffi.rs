@@ -1,0 +1,93 @@
+//! The few calls that the wrapper crate lacks or gets wrong, each a small safe function with the reason it exists.
+#![allow(unsafe_code)]
+
+use std::ffi::CStr;
+use std::time::Duration;
+
+use rdkafka::client::Client;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::{ClientContext, TopicPartitionList};
+use rdkafka_sys as sys;
+
+use crate::error::code_name;
+
+/// Waits until every queued record has its delivery report.
+///
+/// Why not the wrapper's `flush`: since its version 0.38 that loops over a poll of 100 ms that doesn't return early, so
+/// each transaction would take 100 ms at least (measured). Somebody must serve the delivery reports meanwhile: a
+/// `ThreadedProducer` does.
+pub(crate) fn flush<C: ClientContext>(client: &Client<C>, timeout: Duration) -> Result<(), KafkaError> {
+    // SAFETY: the pointer is the live client's own; rd_kafka_flush is thread-safe.
+    let code = unsafe { sys::rd_kafka_flush(client.native_ptr(), millis(timeout)) };
+    match RDKafkaErrorCode::from(code) {
+        RDKafkaErrorCode::NoError => Ok(()),
+        code => Err(KafkaError::Flush(code)),
+    }
+}
+
+/// Why offsets were not added to a transaction.
+#[derive(Debug)]
+pub(crate) struct OffsetsRefusal {
+    pub(crate) code: &'static str,
+    pub(crate) retriable: bool,
+}
+
+/// Adds `offsets` of the consumer's group to the producer's open transaction, fenced by the consumer's generation.
+///
+/// Why not the wrapper's method: it hides generation and member id. A consumer that never joined has generation -1 and
+/// no member id; librdkafka hands those out, and the broker takes such offsets **unfenced** (measured on 4.3.1), so a
+/// zombie could overwrite a position. Guard and call must look at one and the same metadata object.
+pub(crate) fn send_offsets<P: ClientContext, M: ClientContext>(
+    producer: &Client<P>,
+    offsets: &TopicPartitionList,
+    member: &Client<M>,
+    timeout: Duration,
+) -> Result<(), OffsetsRefusal> {
+    // SAFETY: the pointer is the live consumer's; the object returned is owned by us until destroyed below.
+    let group = unsafe { sys::rd_kafka_consumer_group_metadata(member.native_ptr()) };
+    if group.is_null() {
+        return Err(OffsetsRefusal { code: "NoGroup", retriable: false });
+    }
+    // SAFETY: `group` is non-null and ours; the member id lives as long as `group`.
+    let (generation, anonymous) = unsafe {
+        let member_id = sys::rd_kafka_consumer_group_metadata_member_id(group);
+        let anonymous = member_id.is_null() || CStr::from_ptr(member_id).is_empty();
+        (sys::rd_kafka_consumer_group_metadata_generation_id(group), anonymous)
+    };
+    let outcome = if generation < 0 || anonymous {
+        Err(OffsetsRefusal { code: "NotAMember", retriable: false })
+    } else {
+        // SAFETY: producer, list and metadata are alive for the call, which copies what it needs.
+        unsafe {
+            let error = sys::rd_kafka_send_offsets_to_transaction(
+                producer.native_ptr(),
+                offsets.ptr(),
+                group,
+                millis(timeout),
+            );
+            refusal(error)
+        }
+    };
+    // SAFETY: ours, and not used after this.
+    unsafe { sys::rd_kafka_consumer_group_metadata_destroy(group) };
+    outcome
+}
+
+/// # Safety
+/// `error` is null or an error object owned by the caller, who must not use it afterwards.
+unsafe fn refusal(error: *mut sys::rd_kafka_error_t) -> Result<(), OffsetsRefusal> {
+    if error.is_null() {
+        return Ok(());
+    }
+    // SAFETY: non-null, and destroyed only after it was read.
+    unsafe {
+        let code = RDKafkaErrorCode::from(sys::rd_kafka_error_code(error));
+        let retriable = sys::rd_kafka_error_is_retriable(error) != 0;
+        sys::rd_kafka_error_destroy(error);
+        Err(OffsetsRefusal { code: code_name(code), retriable })
+    }
+}
+
+fn millis(timeout: Duration) -> i32 {
+    i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,268 @@
+use std::time::Duration;
+
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::{ClientContext, Offset, TopicPartitionList};
+use thiserror::Error;
+use tracing::warn;
+
+use crate::client::Observer;
+use crate::error::code_name;
+use crate::{Connection, Error, NextOffset, Outgoing, PublishError, ffi};
+
+use super::Member;
+
+/// Bounds of a transactional producer (E3).
+#[derive(Debug, Clone)]
+pub struct TransactionLimits {
+    /// A transaction open for longer is aborted by the broker. Below the group's session timeout, so that a dead member's
+    /// transaction is over when its successor comes.
+    pub timeout: Duration,
+    /// A record unacknowledged for longer fails its transaction. Below `timeout`.
+    pub message_timeout: Duration,
+    /// Bytes queued at most.
+    pub queue_bytes: u64,
+    /// Largest record, in bytes.
+    pub message_max_bytes: u32,
+}
+
+impl TransactionLimits {
+    /// Longest that a transaction may be open.
+    const TIMEOUT_MAX: Duration = Duration::from_secs(20);
+
+    /// Limits for a member whose group gives it up after `session_timeout`.
+    #[must_use]
+    pub fn within(session_timeout: Duration) -> Self {
+        let timeout = session_timeout.min(Self::TIMEOUT_MAX);
+        Self {
+            timeout,
+            message_timeout: timeout * 3 / 4,
+            queue_bytes: 256 << 20,
+            message_max_bytes: schemas::topic::RECORD_BYTES_MAX,
+        }
+    }
+}
+
+/// Why a transaction did not go on.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// Certainly not committed: abort and start over.
+    #[error("transaction must be aborted ({code})")]
+    Abort {
+        /// Kafka's name of the error.
+        code: &'static str,
+    },
+    /// May be committed or not: only the committed offsets tell.
+    #[error("outcome of the transaction is not known ({code})")]
+    InDoubt {
+        /// Kafka's name of the error.
+        code: &'static str,
+    },
+    /// Another process uses this transactional id.
+    #[error("fenced by another process with this transactional id ({code})")]
+    Fenced {
+        /// Kafka's name of the error.
+        code: &'static str,
+    },
+}
+
+/// A position to commit with a transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// Partition of the input topic.
+    pub partition: i32,
+    /// The next offset to read.
+    pub next: NextOffset,
+    /// Text kept with it, at most 4,096 bytes.
+    pub metadata: String,
+}
+
+/// A producer of transactions. Every call blocks: never use it from an async task.
+pub struct Transactional {
+    producer: ThreadedProducer<Deliveries>,
+    disturbances_at_init: u64,
+}
+
+impl Transactional {
+    /// Makes the producer and ends whatever a predecessor with the same `id` left open, bumping its epoch (KIP-360).
+    ///
+    /// # Errors
+    /// Where the broker refuses, or doesn't answer within `timeout`.
+    pub fn init(
+        connection: &Connection,
+        id: &str,
+        limits: &TransactionLimits,
+        timeout: Duration,
+    ) -> Result<Self, Error> {
+        let message_timeout_ms = limits.message_timeout.as_millis();
+        let producer: ThreadedProducer<Deliveries> = connection
+            .client_config(id)
+            .set("transactional.id", id)
+            .set("transaction.timeout.ms", limits.timeout.as_millis().to_string())
+            .set("message.timeout.ms", message_timeout_ms.to_string())
+            // All three below the transaction's timeout, or librdkafka refuses them.
+            .set("request.timeout.ms", message_timeout_ms.min(10_000).to_string())
+            .set("socket.timeout.ms", message_timeout_ms.to_string())
+            .set("linger.ms", "5")
+            .set("batch.size", "1000000")
+            .set("batch.num.messages", "10000")
+            .set("queue.buffering.max.messages", "500000")
+            .set("queue.buffering.max.kbytes", (limits.queue_bytes / 1024).max(1).to_string())
+            .set("message.max.bytes", limits.message_max_bytes.to_string())
+            .set("compression.type", "lz4")
+            .set("delivery.report.only.error", "true")
+            .set("retry.backoff.ms", "20")
+            .set("retry.backoff.max.ms", "500")
+            .create_with_context(Deliveries { observer: Observer::new("transactional") })
+            .map_err(Error::Settings)?;
+        producer.init_transactions(timeout).map_err(|source| Error::of("init transactions", source))?;
+        let disturbances_at_init = producer.context().observer.disturbances();
+        Ok(Self { producer, disturbances_at_init })
+    }
+
+    /// Opens a transaction.
+    ///
+    /// # Errors
+    /// Where the producer is unusable.
+    pub fn begin(&self) -> Result<(), Refusal> {
+        self.producer.begin_transaction().map_err(|error| refusal(&error))
+    }
+
+    /// Queues a copy of `record` in the open transaction. A full queue is waited for, as long as the limits let records
+    /// wait.
+    ///
+    /// # Errors
+    /// [`PublishError`] where the record isn't queued; the transaction can only be aborted then.
+    pub fn send(&self, record: &Outgoing<'_>) -> Result<(), PublishError> {
+        let mut message: BaseRecord<'_, [u8], [u8], ()> = BaseRecord::to(record.topic);
+        message.partition = record.partition;
+        message.key = record.key;
+        message.payload = record.value;
+        message.headers = record.owned_headers();
+        loop {
+            match self.producer.send(message) {
+                Ok(()) => return Ok(()),
+                Err((error, back)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) => {
+                    // Ends: a record that waits longer than its message timeout leaves the queue with an error.
+                    std::thread::sleep(Duration::from_millis(2));
+                    message = back;
+                }
+                Err((error, _)) => return Err(PublishError::from(&error)),
+            }
+        }
+    }
+
+    /// Waits until the brokers have every record of the open transaction.
+    ///
+    /// # Errors
+    /// [`Refusal::Abort`] where `timeout` passes first.
+    pub fn flush(&self, timeout: Duration) -> Result<(), Refusal> {
+        ffi::flush(self.producer.client(), timeout).map_err(|error| Refusal::Abort { code: code(&error) })
+    }
+
+    /// Adds the group's positions, fenced by the member's generation. `positions` must not be empty: without offsets,
+    /// nothing would fence a zombie's transaction.
+    ///
+    /// # Errors
+    /// [`Refusal::Abort`] where the member has lost its place, or the broker refuses.
+    pub fn send_offsets(
+        &self,
+        positions: &[Position],
+        member: &Member,
+        timeout: Duration,
+    ) -> Result<(), Refusal> {
+        if positions.is_empty() {
+            return Err(Refusal::Abort { code: "NoOffsets" });
+        }
+        let mut offsets = TopicPartitionList::with_capacity(positions.len());
+        for position in positions {
+            let mut element = offsets.add_partition(member.topic(), position.partition);
+            let named = element
+                .set_offset(Offset::Offset(position.next.0))
+                .map(|()| element.set_metadata(position.metadata.as_str()));
+            named.map_err(|error| Refusal::Abort { code: code(&error) })?;
+        }
+        let mut tries = 3;
+        loop {
+            match ffi::send_offsets(self.producer.client(), &offsets, member.client(), timeout) {
+                Ok(()) => return Ok(()),
+                Err(refused) if refused.retriable && tries > 1 => tries -= 1,
+                Err(refused) => return Err(Refusal::Abort { code: refused.code }),
+            }
+        }
+    }
+
+    /// Commits the open transaction. Everything must be flushed.
+    ///
+    /// # Errors
+    /// [`Refusal::InDoubt`] or [`Refusal::Fenced`]: never taken for an abort.
+    pub fn commit(&self, timeout: Duration) -> Result<(), Refusal> {
+        self.producer.commit_transaction(timeout).map_err(|error| match refusal(&error) {
+            Refusal::Abort { code } => Refusal::InDoubt { code },
+            other => other,
+        })
+    }
+
+    /// Whether the connection to a broker was disturbed since [`Self::init`]. The next transaction wants a new producer then: without
+    /// KIP-890's second half, which librdkafka lacks, a delayed request of an earlier transaction could end a later one of
+    /// the same epoch.
+    #[must_use]
+    pub fn was_disturbed(&self) -> bool {
+        self.producer.context().observer.disturbances() != self.disturbances_at_init
+    }
+}
+
+impl std::fmt::Debug for Transactional {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Transactional").finish_non_exhaustive()
+    }
+}
+
+fn refusal(error: &KafkaError) -> Refusal {
+    use RDKafkaErrorCode as Code;
+    let code = code(error);
+    match error {
+        KafkaError::Transaction(inner) => match inner.code() {
+            Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch => Refusal::Fenced { code },
+            _ if inner.is_fatal() => Refusal::InDoubt { code },
+            _ if inner.txn_requires_abort() => Refusal::Abort { code },
+            _ => Refusal::InDoubt { code },
+        },
+        _ => Refusal::InDoubt { code },
+    }
+}
+
+fn code(error: &KafkaError) -> &'static str {
+    match error {
+        KafkaError::Transaction(inner) => code_name(inner.code()),
+        other => other.rdkafka_error_code().map_or("client", code_name),
+    }
+}
+
+struct Deliveries {
+    observer: Observer,
+}
+
+impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.observer.log(level, facility, message);
+    }
+
+    fn stats_raw(&self, _statistics: &[u8]) {}
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.observer.error(error, reason);
+    }
+}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = ();
+
+    /// Only failures are reported; the commit fails with them.
+    fn delivery(&self, result: &DeliveryResult<'_>, (): Self::DeliveryOpaque) {
+        if let Err((error, _)) = result {
+            warn!(code = code(error), "record of a transaction not written");
+        }
+    }
+}

@@ -1,0 +1,292 @@
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::{Offset, TopicPartitionList};
+use thiserror::Error;
+
+use crate::client::Observer;
+use crate::{Connection, Error, Incoming, NextOffset};
+
+/// How long one poll waits, and so how late a stop is heard.
+const POLL_WAIT: Duration = Duration::from_millis(100);
+/// How long to sleep between two looks at a log whose end is still undecided.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// A log that brings neither a record nor its end for this long is given up.
+const STALL_MAX: Duration = Duration::from_secs(60);
+
+/// Reads a changelog partition from a position to its end, committed records only.
+pub struct Tail {
+    committed: BaseConsumer<Observer>,
+    uncommitted: BaseConsumer<Observer>,
+}
+
+/// A partition's committed offset, read with every earlier transaction decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The position; `None` where none was ever committed, or where it expired.
+    pub next: Option<NextOffset>,
+    /// The text that was committed with it; empty where there was none.
+    pub metadata: String,
+}
+
+/// A changelog could not be read to its end.
+#[derive(Debug, Error)]
+pub enum TailError {
+    /// Kafka failed.
+    #[error(transparent)]
+    Kafka(#[from] Error),
+    /// A transaction on this partition is still undecided.
+    #[error(
+        "changelog {topic}/{partition} is undecided from offset {stable} to {high} after {waited:?}: a transaction hangs; \
+         look for it with kafka-transactions.sh"
+    )]
+    Undecided {
+        /// Topic.
+        topic: String,
+        /// Partition.
+        partition: i32,
+        /// Last stable offset.
+        stable: NextOffset,
+        /// High watermark at the start.
+        high: NextOffset,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// Nothing came, not even the end of the log.
+    #[error(
+        "changelog {topic}/{partition} brings nothing behind offset {next} for {waited:?}: look at its leader's log"
+    )]
+    Stalled {
+        /// Topic.
+        topic: String,
+        /// Partition.
+        partition: i32,
+        /// Where the reading stands.
+        next: NextOffset,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// Whoever reads has to stop.
+    #[error("reading was stopped")]
+    Stopped,
+}
+
+impl Tail {
+    /// A reader that never joins `group`, and only asks for its offsets.
+    ///
+    /// # Errors
+    /// Where the client refuses its settings.
+    pub fn new(connection: &Connection, group: &str) -> Result<Self, Error> {
+        let reader = |isolation: &str| {
+            connection
+                .client_config("aftersend-tail")
+                .set("group.id", group)
+                .set("isolation.level", isolation)
+                .set("enable.auto.commit", "false")
+                .set("enable.partition.eof", "true")
+                .set("auto.offset.reset", "error")
+                .set("check.crcs", "true")
+                // The end of a log is told by an empty fetch, which the broker holds back for this long.
+                .set("fetch.wait.max.ms", "10")
+                .set("fetch.queue.backoff.ms", "5")
+                // The end is told by an empty answer, and the broker holds an empty answer back this long.
+                .set("fetch.wait.max.ms", "10")
+                .set("queued.max.messages.kbytes", "32768")
+                .create_with_context(Observer::new("tail"))
+                .map_err(Error::Settings)
+        };
+        Ok(Self { committed: reader("read_committed")?, uncommitted: reader("read_uncommitted")? })
+    }
+
+    /// The log's first offset and its high watermark, undecided records included. The last stable offset would
+    /// silently leave out decided records above a hanging transaction (KAFKA-10167).
+    ///
+    /// # Errors
+    /// Where no broker answers.
+    pub fn extent(&self, topic: &str, partition: i32) -> Result<(NextOffset, NextOffset), Error> {
+        let (low, high) = self
+            .uncommitted
+            .fetch_watermarks(topic, partition, Connection::METADATA_TIMEOUT)
+            .map_err(|source| Error::of("read watermarks", source))?;
+        Ok((NextOffset(low), NextOffset(high)))
+    }
+
+    /// What the group has committed for `partition`, once no transaction on it is undecided (KIP-447's stable offsets).
+    ///
+    /// # Errors
+    /// Where it is still undecided after `timeout`, or no broker answers.
+    pub fn committed(&self, topic: &str, partition: i32, timeout: Duration) -> Result<Committed, Error> {
+        let failed = |source| Error::of("read committed offsets", source);
+        let mut asked = TopicPartitionList::new();
+        asked.add_partition(topic, partition);
+        let answer = self.committed.committed_offsets(asked, timeout).map_err(failed)?;
+        let elements = answer.elements();
+        let element = elements.first().expect("the answer has the one partition that was asked for");
+        // An undecided transaction comes back as this partition's error beside an invalid offset, which looks like "none".
+        element.error().map_err(failed)?;
+        let next = match element.offset() {
+            Offset::Offset(next) => Some(NextOffset(next)),
+            _ => None,
+        };
+        Ok(Committed { next, metadata: element.metadata().to_owned() })
+    }
+
+    /// The end of what is decided: everything committed below it can be read.
+    ///
+    /// # Errors
+    /// Where no broker answers.
+    pub fn stable_end(&self, topic: &str, partition: i32) -> Result<NextOffset, Error> {
+        let watermarks = self.committed.fetch_watermarks(topic, partition, Connection::METADATA_TIMEOUT);
+        watermarks
+            .map(|(_, stable)| NextOffset(stable))
+            .map_err(|source| Error::of("read watermarks", source))
+    }
+
+    /// Waits until everything below `high` is decided.
+    ///
+    /// # Errors
+    /// [`TailError::Undecided`] after `timeout`; [`TailError::Stopped`] where `stopped` says so.
+    pub fn await_decided(
+        &self,
+        topic: &str,
+        partition: i32,
+        high: NextOffset,
+        timeout: Duration,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<(), TailError> {
+        let started = Instant::now();
+        loop {
+            let stable = self.stable_end(topic, partition)?;
+            if stable >= high {
+                return Ok(());
+            }
+            if stopped() {
+                return Err(TailError::Stopped);
+            }
+            let waited = started.elapsed();
+            if waited > timeout {
+                let topic = topic.to_owned();
+                return Err(TailError::Undecided { topic, partition, stable, high, waited });
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// Hands every committed record from `from` to `each`, in order, until the end of the log is reached. Answers the
+    /// position after the last record.
+    ///
+    /// # Errors
+    /// Where Kafka fails or brings nothing for a minute, or `each` does, or `stopped` says so.
+    pub fn replay<E: From<TailError>>(
+        &self,
+        topic: &str,
+        partition: i32,
+        from: NextOffset,
+        stopped: &dyn Fn() -> bool,
+        mut each: impl FnMut(Incoming) -> Result<(), E>,
+    ) -> Result<NextOffset, E> {
+        self.read(topic, partition, from, stopped, |record| each(record).map(ControlFlow::Continue))
+    }
+
+    /// The first committed record at or after `from`; `None` where the log ends before one.
+    ///
+    /// # Errors
+    /// Where Kafka fails or brings nothing for a minute, or `stopped` says so.
+    pub fn first(
+        &self,
+        topic: &str,
+        partition: i32,
+        from: NextOffset,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<Option<Incoming>, TailError> {
+        let mut first = None;
+        self.read::<TailError>(topic, partition, from, stopped, |record| {
+            first = Some(record);
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(first)
+    }
+
+    /// Takes in what the idle clients have to tell (logs, lost connections): unheard, it would pile up.
+    pub fn serve(&self) {
+        for idle in [&self.committed, &self.uncommitted] {
+            // Nothing is assigned between two readings, so no record can come.
+            let _ = idle.poll(Duration::from_millis(1));
+        }
+    }
+
+    fn read<E: From<TailError>>(
+        &self,
+        topic: &str,
+        partition: i32,
+        from: NextOffset,
+        stopped: &dyn Fn() -> bool,
+        each: impl FnMut(Incoming) -> Result<ControlFlow<()>, E>,
+    ) -> Result<NextOffset, E> {
+        let failed = |source| E::from(TailError::Kafka(Error::of("read a changelog", source)));
+        let mut assigned = TopicPartitionList::new();
+        assigned.add_partition_offset(topic, partition, Offset::Offset(from.0)).map_err(failed)?;
+        self.committed.assign(&assigned).map_err(failed)?;
+        let outcome = self.read_assigned(topic, partition, from, stopped, each);
+        self.committed.unassign().map_err(failed)?;
+        outcome
+    }
+
+    fn read_assigned<E: From<TailError>>(
+        &self,
+        topic: &str,
+        partition: i32,
+        from: NextOffset,
+        stopped: &dyn Fn() -> bool,
+        mut each: impl FnMut(Incoming) -> Result<ControlFlow<()>, E>,
+    ) -> Result<NextOffset, E> {
+        let topics = [Arc::from(topic)];
+        let (mut next, mut heard) = (from, Instant::now());
+        loop {
+            if stopped() {
+                return Err(TailError::Stopped.into());
+            }
+            match self.committed.poll(POLL_WAIT) {
+                Some(Ok(message)) => {
+                    heard = Instant::now();
+                    let record = Incoming::copy_of(&message, &topics);
+                    next = record.offset.next();
+                    if each(record)?.is_break() {
+                        return Ok(next);
+                    }
+                }
+                // Ends of what was assigned before are of an older version, which the client drops.
+                Some(Err(KafkaError::PartitionEOF(ended))) if ended == partition => return Ok(next),
+                Some(Err(error)) if !is_passing(&error) => {
+                    return Err(TailError::Kafka(Error::of("read a changelog", error)).into());
+                }
+                Some(Err(_)) | None if heard.elapsed() > STALL_MAX => {
+                    let (topic, waited) = (topic.to_owned(), heard.elapsed());
+                    return Err(TailError::Stalled { topic, partition, next, waited }.into());
+                }
+                Some(Err(_)) | None => {}
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Tail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tail").finish_non_exhaustive()
+    }
+}
+
+/// Whether the client gets over it by itself.
+fn is_passing(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as Code;
+    let passing = |code| {
+        matches!(
+            code,
+            Code::BrokerTransportFailure | Code::AllBrokersDown | Code::OperationTimedOut | Code::Resolve
+        )
+    };
+    matches!(error, KafkaError::PartitionEOF(_)) || error.rdkafka_error_code().is_some_and(passing)
+}
