@@ -1,0 +1,221 @@
+//! Everything that can leave the gateway. A status that is not here can't be sent.
+//!
+//! The vendor waits an hour after 400, 401, 402, 403, 404, 405, 410, 429, 500, 502 and 521, with all later webhooks queued
+//! behind (G3). So trouble on our side is 503, and a signed body is never refused for what it says.
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue};
+use hyper::{Response, StatusCode};
+use serde_json::json;
+use thiserror::Error;
+
+use crate::signature::Reason;
+
+/// What a request is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// 200: every event is acknowledged by Kafka (G1).
+    Received {
+        /// How many there were.
+        events: usize,
+    },
+    /// 401: not signed with a live key.
+    Unauthorized(Reason),
+    /// 404: no such endpoint or source.
+    NotFound,
+    /// 405: webhooks are POSTed.
+    MethodNotAllowed,
+    /// 413: beyond a hard cap far above anything the vendor sends.
+    TooLarge,
+    /// 503: trouble on our side; another try is welcome soon.
+    Unavailable(Unavailable),
+}
+
+/// What the trouble is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(crate) enum Unavailable {
+    /// As many requests in flight as may be.
+    #[error("too many requests in flight")]
+    TooManyRequests,
+    /// As many bytes in flight as may be.
+    #[error("too many bytes in flight")]
+    TooManyBytes,
+    /// The body broke off. The client has gone, and most likely nobody reads this.
+    #[error("the request's body broke off")]
+    BodyBrokeOff,
+    /// No broker has told raw's partition count yet.
+    #[error("kafka has not been reached yet")]
+    PartitionsUnknown,
+    /// Raw has not as many partitions as at boot.
+    #[error("raw's partition count has changed")]
+    PartitionsChanged,
+    /// Kafka did not acknowledge in time.
+    #[error("kafka did not acknowledge in time")]
+    AckDeadline,
+    /// Kafka gave an error.
+    #[error("kafka did not take a record ({0})")]
+    Kafka(&'static str),
+    /// A record did not fit its schema: a bug of ours.
+    #[error("a record did not fit its schema")]
+    Encoding,
+    /// The whole took too long, as where a body trickles in.
+    #[error("the request took too long")]
+    Timeout,
+    /// A bug of ours.
+    #[error("the request met a bug")]
+    Panic,
+}
+
+impl Answer {
+    pub(crate) fn status(self) -> StatusCode {
+        match self {
+            Self::Received { .. } => StatusCode::OK,
+            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// The metric's label.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::Received { .. } => "received",
+            Self::Unauthorized(reason) => reason.code(),
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::TooLarge => "too_large",
+            Self::Unavailable(why) => why.code(),
+        }
+    }
+
+    pub(crate) fn response(self, draining: bool) -> Response<Full<Bytes>> {
+        let body = match self {
+            Self::Received { events } => json!({"received": events}),
+            Self::Unauthorized(reason) => json!({"error": reason.to_string()}),
+            Self::NotFound => json!({"error": "no such endpoint"}),
+            Self::MethodNotAllowed => json!({"error": "webhooks are sent by POST"}),
+            Self::TooLarge => json!({"error": "larger than this gateway takes"}),
+            Self::Unavailable(why) => json!({"error": why.to_string()}),
+        };
+        let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
+        *response.status_mut() = self.status();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if self == Self::MethodNotAllowed {
+            headers.insert(ALLOW, HeaderValue::from_static("POST"));
+        }
+        if draining {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+impl Unavailable {
+    /// Whether only a signed request gets this far, so that nobody else can fill a log with it.
+    pub(crate) fn needs_a_key(self) -> bool {
+        match self {
+            Self::TooManyRequests | Self::TooManyBytes | Self::BodyBrokeOff | Self::Timeout => false,
+            Self::PartitionsUnknown | Self::PartitionsChanged | Self::AckDeadline => true,
+            Self::Kafka(_) | Self::Encoding | Self::Panic => true,
+        }
+    }
+
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::TooManyRequests => "too_many_requests",
+            Self::TooManyBytes => "too_many_bytes",
+            Self::BodyBrokeOff => "body_broke_off",
+            Self::PartitionsUnknown => "partitions_unknown",
+            Self::PartitionsChanged => "partitions_changed",
+            Self::AckDeadline => "ack_deadline",
+            Self::Kafka(_) => "kafka",
+            Self::Encoding => "encoding",
+            Self::Timeout => "timeout",
+            Self::Panic => "panic",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of each. The match makes the compiler ask for a line here with every new variant.
+    fn all() -> Vec<Answer> {
+        use Unavailable as U;
+        let unavailable = [
+            U::TooManyRequests,
+            U::TooManyBytes,
+            U::BodyBrokeOff,
+            U::PartitionsUnknown,
+            U::PartitionsChanged,
+            U::AckDeadline,
+            U::Kafka("BrokerTransportFailure"),
+            U::Encoding,
+            U::Timeout,
+            U::Panic,
+        ];
+        let mut all = vec![
+            Answer::Received { events: 3 },
+            Answer::NotFound,
+            Answer::MethodNotAllowed,
+            Answer::TooLarge,
+        ];
+        all.extend(Reason::ALL.map(Answer::Unauthorized));
+        all.extend(unavailable.map(Answer::Unavailable));
+        for answer in &all {
+            match answer {
+                Answer::Received { .. } | Answer::Unauthorized(_) | Answer::NotFound => {}
+                Answer::MethodNotAllowed | Answer::TooLarge => {}
+                Answer::Unavailable(why) => match why {
+                    U::TooManyRequests | U::TooManyBytes | U::BodyBrokeOff | U::PartitionsUnknown => {}
+                    U::PartitionsChanged
+                    | U::AckDeadline
+                    | U::Kafka(_)
+                    | U::Encoding
+                    | U::Timeout
+                    | U::Panic => {}
+                },
+            }
+        }
+        all
+    }
+
+    /// G3.
+    #[test]
+    fn only_six_statuses_can_leave() {
+        for answer in all() {
+            let expected = match answer {
+                Answer::Received { .. } => 200,
+                Answer::Unauthorized(_) => 401,
+                Answer::NotFound => 404,
+                Answer::MethodNotAllowed => 405,
+                Answer::TooLarge => 413,
+                Answer::Unavailable(_) => 503,
+            };
+            assert_eq!(answer.response(false).status(), expected, "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn reasons_tell_answers_apart() {
+        let mut reasons = all().into_iter().map(Answer::reason).collect::<Vec<_>>();
+        let count = reasons.len();
+        reasons.sort_unstable();
+        reasons.dedup();
+        assert_eq!(reasons.len(), count);
+    }
+
+    /// G6.
+    #[test]
+    fn a_draining_gateway_asks_every_client_to_connect_anew() {
+        for answer in all() {
+            assert_eq!(answer.response(true).headers()[CONNECTION], "close");
+            assert!(!answer.response(false).headers().contains_key(CONNECTION));
+        }
+    }
+}
