@@ -1,0 +1,89 @@
+//! A raw record's event in the form that everybody else reads.
+
+use schemas::record::{MessageOutcome, RawRecord};
+use schemas::token::{Kind, TokenKey, domain};
+use serde_json::Value;
+use webhook::event::Event;
+
+use super::customer::Fact;
+use super::redact;
+
+/// An event as the warehouse keeps it: classified, its addresses replaced by tokens.
+#[must_use]
+pub fn of(
+    event: &Event,
+    raw: &RawRecord,
+    customer_id: &str,
+    appended_at: i64,
+    tokens: &TokenKey,
+) -> MessageOutcome {
+    let occurred = event.time.resolve(raw.received_at);
+    let bounced = event.metric == "bounced";
+    let free_text = |text: &Option<String>| text.as_deref().map(|text| redact::text(text, tokens));
+    MessageOutcome {
+        event_id: raw.event_id.clone(),
+        event_type: format!("{}_{}", event.channel, event.metric),
+        channel: event.channel.clone(),
+        metric: event.metric.clone(),
+        occurred_at: occurred.at_ms,
+        time_source: occurred.source.as_str().to_owned(),
+        received_at: raw.received_at,
+        appended_at,
+        customer_id: customer_id.to_owned(),
+        recipient_token: recipient_token(event, tokens),
+        recipient_domain: event.recipient.as_deref().filter(|_| event.channel == "email").and_then(domain),
+        delivery_id: event.delivery_id.clone(),
+        campaign_id: event.campaign_id.clone(),
+        action_id: event.action_id.clone(),
+        broadcast_id: event.broadcast_id.clone(),
+        newsletter_id: event.newsletter_id.clone(),
+        transactional_message_id: event.transactional_message_id.clone(),
+        template_id: event.template_id.clone(),
+        subject: free_text(&event.subject),
+        href: free_text(&event.href),
+        link_id: event.link_id.clone(),
+        failure_message: free_text(&event.failure_message),
+        // Without a classifier every bounce counts as hard.
+        bounce_class: bounced.then(|| "hard".to_owned()),
+        bounce_blame: bounced.then(|| "recipient".to_owned()),
+        machine: event.machine,
+        prefetched: event.prefetched,
+        proxied: event.proxied,
+        synthetic: event.synthetic,
+        source: raw.source.clone(),
+        metadata: Value::Object(redact::fields(&event.rest, tokens)).to_string(),
+    }
+}
+
+/// What of an outcome can change its customer.
+#[must_use]
+pub fn fact(outcome: &MessageOutcome) -> Fact {
+    let said = |flag: Option<bool>| flag == Some(true);
+    let machine = match outcome.metric.as_str() {
+        "opened" => said(outcome.prefetched) || said(outcome.proxied) || said(outcome.synthetic),
+        _ => said(outcome.machine),
+    };
+    Fact {
+        channel: outcome.channel.clone(),
+        metric: outcome.metric.clone(),
+        at_ms: outcome.occurred_at,
+        event_id: outcome.event_id.clone(),
+        delivery_id: outcome.delivery_id.clone(),
+        token: outcome.recipient_token.clone(),
+        machine,
+    }
+}
+
+fn recipient_token(event: &Event, tokens: &TokenKey) -> Option<String> {
+    let device = || event.devices.first().map(|device| tokens.token(Kind::Device, &device.device_id));
+    let kind = match event.channel.as_str() {
+        "sms" | "whatsapp" => Kind::Phone,
+        "push" => Kind::Device,
+        _ => Kind::Email,
+    };
+    let address =
+        event.recipient.as_deref().or(event.email_address.as_deref().filter(|_| kind == Kind::Email));
+    // Of Slack channels and webhook URLs only what is an address needs a token; the rest is nobody's.
+    let address = address.filter(|address| kind != Kind::Email || address.contains('@'));
+    address.map(|address| tokens.token(kind, address)).or_else(device)
+}

@@ -1,0 +1,177 @@
+//! Free text without addresses: SMTP replies, links and subjects name recipients, and the public topics must not (E2).
+
+use schemas::token::{Kind, TokenKey};
+use serde_json::{Map, Value};
+
+/// Fewest digits after a `+` that are taken for a telephone number (E.164 allows 15 at most).
+const PHONE_DIGITS_MIN: usize = 8;
+const PHONE_DIGITS_MAX: usize = 15;
+
+/// `text` with every e-mail address, also percent-encoded, and every `+` number replaced by its token.
+#[must_use]
+pub fn text(text: &str, tokens: &TokenKey) -> String {
+    let without_addresses = emails(text, tokens);
+    phones(&without_addresses, tokens)
+}
+
+/// `fields` with every text in them redacted, names included.
+#[must_use]
+pub fn fields(fields: &Map<String, Value>, tokens: &TokenKey) -> Map<String, Value> {
+    fields.iter().map(|(name, value)| (text(name, tokens), self::value(value, tokens))).collect()
+}
+
+fn value(of: &Value, tokens: &TokenKey) -> Value {
+    match of {
+        Value::String(string) => Value::String(text(string, tokens)),
+        Value::Array(items) => Value::Array(items.iter().map(|item| value(item, tokens)).collect()),
+        Value::Object(object) => Value::Object(fields(object, tokens)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => of.clone(),
+    }
+}
+
+fn emails(text: &str, tokens: &TokenKey) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((at, sign)) = next_at(rest) {
+        let (before, after) = (&rest[..at], &rest[at + sign.len()..]);
+        let local = local_part(before);
+        let domain = domain_part(after);
+        out.push_str(&before[..before.len() - local.len()]);
+        if local.is_empty() || domain.is_empty() {
+            out.push_str(local);
+            out.push_str(sign);
+            rest = after;
+        } else {
+            let address = format!("{}@{domain}", percent_decoded(local));
+            out.push_str(&tokens.token(Kind::Email, &address));
+            rest = &after[domain.len()..];
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The next `@`, or `%40` as links write it.
+fn next_at(text: &str) -> Option<(usize, &'static str)> {
+    let plain = text.find('@').map(|at| (at, "@"));
+    let encoded = text.find("%40").map(|at| (at, "%40"));
+    match (plain, encoded) {
+        (Some(plain), Some(encoded)) => Some(plain.min(encoded)),
+        (found, None) | (None, found) => found,
+    }
+}
+
+/// The longest end of `before` that can be a local part. Quoted forms aside, which no provider delivers.
+fn local_part(before: &str) -> &str {
+    let allowed = |character: char| character.is_alphanumeric() || ".!#$%&'*+-/=?^_`{|}~".contains(character);
+    let text = before.trim_end_matches(allowed);
+    // Of a link or a field (`?to=ada`, `mailto:ada`, `path/ada`) only what follows the last separator can be meant.
+    let candidate = &before[text.len()..];
+    let start = candidate.rfind(['=', '/', '?', '&']).map_or(0, |at| at + 1);
+    &candidate[start..]
+}
+
+/// The longest beginning of `after` that is a domain with a dot, or a lone host name.
+fn domain_part(after: &str) -> &str {
+    let allowed = |character: char| character.is_alphanumeric() || character == '.' || character == '-';
+    let end = after.find(|character: char| !allowed(character)).unwrap_or(after.len());
+    after[..end].trim_end_matches(['.', '-'])
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let decoded = match (first, tail) {
+            (b'%', [high, low, ..]) => hex(*high).zip(hex(*low)).map(|(high, low)| high << 4 | low),
+            _ => None,
+        };
+        bytes.push(decoded.unwrap_or(*first));
+        rest = if decoded.is_some() { &tail[2..] } else { tail };
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+fn phones(text: &str, tokens: &TokenKey) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(plus) = rest.find('+') {
+        let (before, after) = (&rest[..plus], &rest[plus + 1..]);
+        let digits = after.bytes().take_while(u8::is_ascii_digit).count();
+        out.push_str(before);
+        if (PHONE_DIGITS_MIN..=PHONE_DIGITS_MAX).contains(&digits) {
+            out.push_str(&tokens.token(Kind::Phone, &after[..digits]));
+            rest = &after[digits..];
+        } else {
+            out.push('+');
+            rest = after;
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn an_smtp_reply_keeps_its_sense_and_loses_its_address() {
+        let tokens = TokenKey::development();
+        let token = tokens.token(Kind::Email, "ada@example.com");
+        let reply = "550 5.1.1 <Ada@Example.com>: user unknown; try ada@example.com.";
+        assert_eq!(text(reply, &tokens), format!("550 5.1.1 <{token}>: user unknown; try {token}."));
+    }
+
+    #[test]
+    fn an_address_in_a_link_is_found_encoded_or_not() {
+        let tokens = TokenKey::development();
+        let token = tokens.token(Kind::Email, "a+b@x.io");
+        assert_eq!(
+            text("https://s.io/u?e=a%2Bb%40x.io&n=1", &tokens),
+            format!("https://s.io/u?e={token}&n=1")
+        );
+        assert_eq!(text("mailto:a+b@x.io", &tokens), format!("mailto:{token}"));
+    }
+
+    #[test]
+    fn a_telephone_number_is_found_and_a_small_number_is_left() {
+        let tokens = TokenKey::development();
+        let token = tokens.token(Kind::Phone, "+15551234567");
+        assert_eq!(text("to +15551234567 failed, +3 tries", &tokens), format!("to {token} failed, +3 tries"));
+    }
+
+    #[test]
+    fn nested_fields_are_searched() {
+        let tokens = TokenKey::development();
+        let given = serde_json::json!({"a": [{"b": "x@y.z"}], "n": 1, "x@y.z": true});
+        let clean = Value::Object(fields(given.as_object().expect("an object"), &tokens)).to_string();
+        assert!(!clean.contains('@') && clean.contains("\"n\":1"), "{clean}");
+    }
+
+    proptest! {
+        /// E2: no spelling of a planted address survives, whatever stands around it.
+        #[test]
+        fn a_planted_address_never_survives(
+            before in "[ <(\"':;,a-z=/?&]{0,12}", after in "([ >)\"':;,?&/][a-z ]{0,8})?",
+            local in "[a-z][a-z0-9.+_-]{0,10}[a-z]", domain in "[a-z]{1,8}\\.(com|io|example)",
+            sign in prop_oneof![Just("@"), Just("%40")],
+        ) {
+            let given = format!("{before}{local}{sign}{domain}{after}");
+            let clean = text(&given, &TokenKey::development());
+            let (plain, encoded) = (format!("@{domain}"), format!("%40{domain}"));
+            prop_assert!(!clean.contains(&plain) && !clean.contains(&encoded), "{} -> {}", given, clean);
+        }
+
+        #[test]
+        fn text_without_addresses_is_left_alone(given in "[a-zA-Z0-9 .,:;/<>()-]{0,40}") {
+            prop_assert_eq!(text(&given, &TokenKey::development()), given);
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The processor's metrics.
+
+/// Records worked off, by `outcome`: unique, duplicate or dead_lettered (E1).
+pub const RECORDS: &str = "processor_records_total";
+/// Records set aside, by `reason`.
+pub const DEAD_LETTERS: &str = "processor_dead_letters_total";
+/// Transactions, by `result`: committed or failed.
+pub const TRANSACTIONS: &str = "processor_transactions_total";
+/// From T0 to T6.
+pub const COMMIT_SECONDS: &str = "processor_commit_seconds";
+/// From the raw record's append to its outputs' commit.
+pub const LATENCY_SECONDS: &str = "processor_latency_seconds";
+/// Partitions owned and restored.
+pub const PARTITIONS: &str = "processor_owned_partitions";
+/// Times the engine had to start over.
+pub const RESTARTS: &str = "processor_session_restarts_total";
+/// Changelog records replayed, by `changelog`.
+pub const RESTORED_RECORDS: &str = "processor_restored_records_total";
+/// Changelog records still to replay, by `changelog` and `partition`.
+pub const RESTORE_REMAINING: &str = "processor_restore_remaining_records";
+/// Dedupe ids on disk, as RocksDB estimates, by `partition`.
+pub const STORED_IDS: &str = "processor_stored_ids_records";
+
+/// Every metric with its meaning.
+pub const METRICS: &[(&str, &str)] = &[
+    (RECORDS, "raw records worked off, by outcome"),
+    (DEAD_LETTERS, "raw records set aside, by reason"),
+    (TRANSACTIONS, "transactions, by result"),
+    (COMMIT_SECONDS, "time of a transaction from its beginning to the disk"),
+    (LATENCY_SECONDS, "time from a raw record's append to the commit of what follows from it"),
+    (PARTITIONS, "partitions owned and restored"),
+    (RESTARTS, "times the engine had to start over"),
+    (RESTORED_RECORDS, "changelog records replayed, by changelog"),
+    (RESTORE_REMAINING, "changelog records still to replay, by changelog and partition"),
+    (STORED_IDS, "dedupe ids on disk as RocksDB estimates, by partition"),
+];

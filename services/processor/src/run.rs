@@ -1,0 +1,137 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use kafka::{Cluster, Connection};
+use lifecycle::{Health, Stop};
+use schemas::token::TokenKey;
+use schemas::topic::{Topic, Topics};
+use thiserror::Error;
+use tracing::{error, info, warn};
+
+use crate::engine::{Engine, SessionError};
+use crate::instance::{Instance, InstanceError};
+use crate::metric;
+use crate::settings::Settings;
+use crate::state::memory::Shared;
+use crate::transaction::drill::Drill;
+use crate::transaction::step::Rules;
+
+/// How long a broker has to answer at the start.
+const START_TIMEOUT: Duration = Duration::from_secs(10);
+/// Without progress for this long, the engine counts as stalled. A commit may take half a minute by itself.
+const STALL_AFTER: Duration = Duration::from_secs(90);
+/// What a transaction writes to.
+const WRITTEN: [Topic; 6] =
+    [Topic::Warehouse, Topic::Trait, Topic::Suppression, Topic::DeadLetter, Topic::State, Topic::Dedupe];
+/// Pauses between restarts of the engine, doubling.
+const PAUSE_MIN: Duration = Duration::from_millis(200);
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+
+/// The processor could not go on.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The state folder can't be used.
+    #[error(transparent)]
+    Instance(#[from] InstanceError),
+    /// Kafka can't be used.
+    #[error(transparent)]
+    Kafka(#[from] kafka::Error),
+    /// A topic is not partitioned like the input.
+    #[error(
+        "topic {topic} has {found} partitions and the input has {wanted}: everything about a customer is written to its input's \
+         partition number; make the topic anew with `aftersend bootstrap`"
+    )]
+    Partitions {
+        /// The topic.
+        topic: String,
+        /// How many it has.
+        found: u32,
+        /// How many the input has.
+        wanted: u32,
+    },
+    /// The engine failed for good.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+}
+
+/// Runs the processor until `stop`. Blocks.
+///
+/// # Errors
+/// Where the state folder or Kafka can't be used, where something is refused that would lose or double events, or
+/// where starting over has not helped `restarts_max` times.
+pub fn run(
+    settings: &Settings,
+    connection: &Connection,
+    topics: &Topics,
+    prefix: &str,
+    tokens: TokenKey,
+    health: &Health,
+    stop: &Stop,
+) -> Result<(), Error> {
+    let vital = health.component("processor", STALL_AFTER);
+    let instance = Instance::take(&settings.state, settings.instance.as_deref())?;
+    let cluster = Cluster::connect(connection)?;
+    let rules = Rules { window: settings.window, tokens, partitions: partitions(&cluster, topics)? };
+    let shared = Arc::new(Shared::new(&settings.budget));
+    let drill = Drill::new(settings.drill.clone());
+    let engine = Engine {
+        settings,
+        connection,
+        topics,
+        group: format!("{prefix}{}", settings.group),
+        instance: &instance,
+        rules: &rules,
+        cluster: cluster.id(START_TIMEOUT),
+        drill: &drill,
+        stop,
+        vital: &vital,
+    };
+    info!(instance = instance.name(), partitions = rules.partitions, "processor starts");
+    keep_running(&engine, &shared)?;
+    vital.finished();
+    Ok(())
+}
+
+/// How many partitions there are: of the input, and of everything that is written.
+fn partitions(cluster: &Cluster, topics: &Topics) -> Result<u32, Error> {
+    let count = |topic| {
+        let name = topics.name(topic);
+        let state =
+            cluster.topic(name)?.ok_or_else(|| kafka::Error::UnknownTopic { topic: name.to_owned() })?;
+        Ok::<u32, kafka::Error>(state.partitions)
+    };
+    let wanted = count(Topic::Raw)?;
+    for topic in WRITTEN {
+        let found = count(topic)?;
+        if found != wanted {
+            return Err(Error::Partitions { topic: topics.name(topic).to_owned(), found, wanted });
+        }
+    }
+    Ok(wanted)
+}
+
+fn keep_running(engine: &Engine<'_>, shared: &Arc<Shared>) -> Result<(), Error> {
+    let mut fruitless = 0;
+    let mut pause = PAUSE_MIN;
+    loop {
+        let mut committed_any = false;
+        let outcome = engine.session(shared, || committed_any = true);
+        let Err(failure) = outcome else { return Ok(()) };
+        if engine.stop.requested() {
+            return Ok(());
+        }
+        if committed_any {
+            (fruitless, pause) = (0, PAUSE_MIN);
+        }
+        fruitless += 1;
+        if failure.is_lasting() || fruitless > engine.settings.restarts_max {
+            error!(error = &failure as &dyn std::error::Error, "processor gives up");
+            return Err(failure.into());
+        }
+        warn!(error = &failure as &dyn std::error::Error, fruitless, "session ended, starting over");
+        metrics::counter!(metric::RESTARTS).increment(1);
+        engine.vital.not_ready(format!("starting over: {failure}"));
+        engine.stop.wait_timeout(pause);
+        pause = (pause * 2).min(PAUSE_MAX);
+    }
+}

@@ -1,0 +1,209 @@
+//! The processor's settings.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use settings::{ByteSize, Fault, Field, Reader};
+
+use crate::domain::window::Window;
+use crate::state::memory::Budget;
+use crate::transaction::drill::Order;
+
+static STATE: Field =
+    Field::new("processor.state", "AFTERSEND_STATE", "Folder of the RocksDB stores; one process at a time.")
+        .default("state");
+static INSTANCE: Field = Field::new(
+    "processor.instance",
+    "AFTERSEND_PROCESSOR_INSTANCE",
+    "Lasting name of this instance, such as its pod's; kept in the state folder where unset.",
+);
+static GROUP: Field =
+    Field::new("processor.group", "AFTERSEND_PROCESSOR_GROUP", "Consumer group, after the topic prefix.")
+        .default("aftersend.processor");
+static SESSION_TIMEOUT: Field = Field::new(
+    "processor.session_timeout",
+    "AFTERSEND_PROCESSOR_SESSION_TIMEOUT",
+    "After this long without a heartbeat, another instance takes the partitions; longer than a restart takes.",
+)
+.default("45s");
+static WINDOW_DAYS: Field = Field::new(
+    "processor.dedupe_window_days",
+    "AFTERSEND_PROCESSOR_DEDUPE_WINDOW_DAYS",
+    "For how many days an event is recognised as a duplicate; at least 8, and longer than raw keeps events.",
+)
+.default("30");
+static COMMIT_INTERVAL: Field = Field::new(
+    "processor.commit_interval",
+    "AFTERSEND_PROCESSOR_COMMIT_INTERVAL",
+    "How long records are gathered for one transaction.",
+)
+.default("100ms");
+static BATCH_RECORDS: Field = Field::new(
+    "processor.batch_records",
+    "AFTERSEND_PROCESSOR_BATCH_RECORDS",
+    "Records in one transaction at most.",
+)
+.default("5000");
+static BATCH_BYTES: Field = Field::new(
+    "processor.batch_bytes",
+    "AFTERSEND_PROCESSOR_BATCH_BYTES",
+    "Bytes read for one transaction at most.",
+)
+.default("16MiB");
+static BLOCK_CACHE: Field = Field::new(
+    "processor.block_cache",
+    "AFTERSEND_PROCESSOR_BLOCK_CACHE",
+    "RocksDB's block cache, shared by all partitions.",
+)
+.default("256MiB");
+static WRITE_BUFFER: Field = Field::new(
+    "processor.write_buffer",
+    "AFTERSEND_PROCESSOR_WRITE_BUFFER",
+    "RocksDB's memtables, shared by all partitions; counts into the block cache.",
+)
+.default("128MiB");
+static CHECKPOINT_INTERVAL: Field = Field::new(
+    "processor.checkpoint_interval",
+    "AFTERSEND_PROCESSOR_CHECKPOINT_INTERVAL",
+    "How often it is noted how far the changelogs are on disk: a restart replays what came since.",
+)
+.default("30s");
+static RESTARTS_MAX: Field = Field::new(
+    "processor.restarts_max",
+    "AFTERSEND_PROCESSOR_RESTARTS_MAX",
+    "Times that the engine starts over without a committed transaction between before the process exits.",
+)
+.default("10");
+static DRILL: Field = Field::new(
+    "processor.drill",
+    "AFTERSEND_PROCESSOR_DRILL",
+    "Crash drill `POINT:N:FILE`: stop dead at the Nth time of a point of the commit protocol. For tests.",
+);
+
+/// At most two entries of 17 bytes for each id: well below what a record holds.
+const BATCH_RECORDS_MAX: usize = 100_000;
+
+/// How the processor runs.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Folder of the stores.
+    pub state: PathBuf,
+    /// Lasting name; `None` for one kept in the state folder.
+    pub instance: Option<String>,
+    /// Consumer group, before the prefix.
+    pub group: String,
+    /// The group's session timeout.
+    pub session_timeout: Duration,
+    /// The dedupe window.
+    pub window: Window,
+    /// How long records are gathered for a transaction.
+    pub commit_interval: Duration,
+    /// Records in a transaction at most.
+    pub batch_records: usize,
+    /// Bytes read for a transaction at most.
+    pub batch_bytes: u64,
+    /// Memory of the stores.
+    pub budget: Budget,
+    /// How often it is noted how far the changelogs are on disk.
+    pub checkpoint_interval: Duration,
+    /// Fruitless restarts of the engine before the process gives up.
+    pub restarts_max: u32,
+    /// A crash drill.
+    pub drill: Option<Order>,
+}
+
+impl Settings {
+    /// The settings that [`Self::read`] reads.
+    pub const FIELDS: &'static [&'static Field] = &[
+        &STATE,
+        &INSTANCE,
+        &GROUP,
+        &SESSION_TIMEOUT,
+        &WINDOW_DAYS,
+        &COMMIT_INTERVAL,
+        &BATCH_RECORDS,
+        &BATCH_BYTES,
+        &BLOCK_CACHE,
+        &WRITE_BUFFER,
+        &CHECKPOINT_INTERVAL,
+        &RESTARTS_MAX,
+        &DRILL,
+    ];
+
+    /// Reads them; `None` where a fault was recorded.
+    pub fn read(reader: &mut Reader) -> Option<Self> {
+        let state = reader.read(&STATE);
+        let instance = reader.optional(&INSTANCE);
+        let group = reader.read(&GROUP);
+        let session_timeout: Option<Duration> = reader.read(&SESSION_TIMEOUT);
+        let window = read_window(reader);
+        let commit_interval: Option<Duration> = reader.read(&COMMIT_INTERVAL);
+        let batch_records: Option<usize> = reader.read(&BATCH_RECORDS);
+        let batch_bytes: Option<ByteSize> = reader.read(&BATCH_BYTES);
+        let block_cache: Option<ByteSize> = reader.read(&BLOCK_CACHE);
+        let write_buffer: Option<ByteSize> = reader.read(&WRITE_BUFFER);
+        let checkpoint_interval = reader.read(&CHECKPOINT_INTERVAL);
+        let restarts_max = reader.read(&RESTARTS_MAX);
+        let drill = reader.optional(&DRILL);
+        let settings = Self {
+            state: state?,
+            instance: instance?,
+            group: group?,
+            session_timeout: session_timeout?,
+            window: window?,
+            commit_interval: commit_interval?,
+            batch_records: batch_records?,
+            batch_bytes: batch_bytes?.bytes(),
+            budget: Budget {
+                block_cache_bytes: block_cache?.bytes(),
+                write_buffer_bytes: write_buffer?.bytes(),
+            },
+            checkpoint_interval: checkpoint_interval?,
+            restarts_max: restarts_max?,
+            drill: drill?,
+        };
+        settings.check(reader);
+        Some(settings)
+    }
+
+    fn check(&self, reader: &mut Reader) {
+        let interval = self.commit_interval;
+        reader.require(interval >= Duration::from_millis(5) && interval <= Duration::from_secs(5), || {
+            Fault::new(&COMMIT_INTERVAL, format!("{interval:?}"), "5ms to 5s", "choose a value between them")
+        });
+        let records = self.batch_records;
+        reader.require((1..=BATCH_RECORDS_MAX).contains(&records), || {
+            let wanted = format!("1 to {BATCH_RECORDS_MAX}: the ids of a transaction travel in one record");
+            Fault::new(&BATCH_RECORDS, records.to_string(), wanted, "choose a value between them")
+        });
+        let (cache, buffer) = (self.budget.block_cache_bytes, self.budget.write_buffer_bytes);
+        reader.require(buffer <= cache, || {
+            let wanted = "no more than processor.block_cache, into which it counts";
+            Fault::new(
+                &WRITE_BUFFER,
+                format!("{buffer} bytes"),
+                wanted,
+                "lower it, or raise processor.block_cache",
+            )
+        });
+        let session = self.session_timeout;
+        reader.require(session >= Duration::from_secs(6), || {
+            Fault::new(
+                &SESSION_TIMEOUT,
+                format!("{session:?}"),
+                "at least 6s, the broker's own minimum",
+                "raise it",
+            )
+        });
+    }
+}
+
+fn read_window(reader: &mut Reader) -> Option<Window> {
+    let days: u16 = reader.read(&WINDOW_DAYS)?;
+    let window = Window::new(days);
+    reader.require(window.is_some(), || {
+        let wanted = format!("{} to {}", Window::DAYS_MIN, Window::DAYS_MAX);
+        Fault::new(&WINDOW_DAYS, days.to_string(), wanted, "the vendor retries for seven days: raise it")
+    });
+    window
+}

@@ -1,0 +1,156 @@
+//! What a transaction writes to the two changelogs, and how it is read back.
+//!
+//! State: one record per changed customer, key `01 ‖ customer key`, value as in [`value`](super::value); and [`Meta`]
+//! under the key `00`, last. Dedupe: one chunk per transaction, with every new id and the meta that it belongs to.
+
+use schemas::id::DedupeId;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::meta::Meta;
+use crate::domain::window::Day;
+
+const CUSTOMER: u8 = 1;
+const META: u8 = 0;
+const FORMAT: u8 = 1;
+
+/// The key of [`Meta`] in the state changelog.
+pub const META_KEY: &[u8] = &[META];
+
+/// A changelog record that this version can't read.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("changelog record of {length} bytes has format {format:?}, which this version does not know")]
+pub struct Unreadable {
+    /// The format byte, where there is one.
+    pub format: Option<u8>,
+    /// Length, in bytes.
+    pub length: usize,
+}
+
+/// What a state changelog key stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StateKey<'a> {
+    /// A customer, by key.
+    Customer(&'a [u8]),
+    /// The partition's [`Meta`].
+    Meta,
+}
+
+impl<'a> StateKey<'a> {
+    /// Reads a key.
+    ///
+    /// # Errors
+    /// Where the key is none of ours.
+    pub fn parse(key: &'a [u8]) -> Result<Self, Unreadable> {
+        match key {
+            [META] => Ok(Self::Meta),
+            [CUSTOMER, key @ ..] => Ok(Self::Customer(key)),
+            _ => Err(Unreadable { format: key.first().copied(), length: key.len() }),
+        }
+    }
+}
+
+/// The state changelog's key of a customer.
+#[must_use]
+pub fn customer_key(key: &[u8]) -> Vec<u8> {
+    [&[CUSTOMER], key].concat()
+}
+
+/// The bytes of [`Meta`], in the changelog and on disk.
+#[must_use]
+pub fn encode_meta(meta: &Meta) -> Vec<u8> {
+    postcard::to_extend(meta, vec![FORMAT]).expect("a meta has only plain fields")
+}
+
+/// The meta of `bytes`.
+///
+/// # Errors
+/// Where the format is unknown or the bytes are damaged.
+pub fn decode_meta(bytes: &[u8]) -> Result<Meta, Unreadable> {
+    decode(bytes)
+}
+
+/// The new ids of one transaction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chunk {
+    /// The transaction's meta.
+    pub meta: Meta,
+    /// The clock of the chunk before it, Unix milliseconds: by it a reader knows whether what is missing from the
+    /// beginning of the log still matters.
+    pub previous_clock_ms: i64,
+    /// The ids by bucket.
+    pub runs: Vec<Run>,
+}
+
+/// Ids of one bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// The bucket.
+    pub bucket: Day,
+    /// For the late bucket, the day on which the ids were appended; else 0.
+    pub appended: Day,
+    /// The ids, in the order met.
+    pub ids: Vec<[u8; 16]>,
+}
+
+impl Run {
+    /// The ids.
+    pub fn ids(&self) -> impl Iterator<Item = DedupeId> + '_ {
+        self.ids.iter().map(|id| DedupeId(*id))
+    }
+}
+
+impl Chunk {
+    /// The chunk's bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        postcard::to_extend(self, vec![FORMAT]).expect("a chunk has only plain fields")
+    }
+
+    /// Reads a chunk.
+    ///
+    /// # Errors
+    /// Where the format is unknown or the bytes are damaged.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
+        decode(bytes)
+    }
+}
+
+fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Unreadable> {
+    let unreadable = Unreadable { format: bytes.first().copied(), length: bytes.len() };
+    match bytes {
+        [FORMAT, body @ ..] => postcard::from_bytes(body).map_err(|_| unreadable),
+        _ => Err(unreadable),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kafka::NextOffset;
+
+    use super::*;
+    use crate::state::meta::Incarnation;
+
+    #[test]
+    fn keys_of_customers_and_meta_never_meet() {
+        assert_eq!(StateKey::parse(&customer_key(b"")), Ok(StateKey::Customer(b"")));
+        assert_eq!(StateKey::parse(&customer_key(b"u1")), Ok(StateKey::Customer(b"u1")));
+        assert_eq!(StateKey::parse(META_KEY), Ok(StateKey::Meta));
+        assert!(StateKey::parse(b"").is_err() && StateKey::parse(&[0, 1]).is_err());
+    }
+
+    /// Chunks outlive the version that wrote them.
+    #[test]
+    fn the_bytes_of_a_chunk_stay_as_they_are() {
+        let meta =
+            Meta::beginning(Incarnation::new([7; 16]), NextOffset(40)).followed_by(NextOffset(42), 1_000);
+        let runs = vec![Run { bucket: 20_000, appended: 0, ids: vec![[1; 16], [2; 16]] }];
+        let chunk = Chunk { meta, previous_clock_ms: 900, runs };
+        let bytes = chunk.encode();
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, include_str!("chunk_v1.hex").trim());
+        assert_eq!(Chunk::decode(&bytes), Ok(chunk));
+        assert!(Chunk::decode(&bytes[..bytes.len() - 1]).is_err());
+        assert!(Chunk::decode(&[2]).is_err() && Chunk::decode(&[]).is_err());
+    }
+}

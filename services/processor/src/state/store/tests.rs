@@ -1,0 +1,277 @@
+//! Against a real RocksDB in a folder of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use kafka::NextOffset;
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+use crate::domain::customer::Customer;
+use crate::domain::window::DAY_MS;
+use crate::state::memory::Budget;
+use crate::state::meta::Incarnation;
+use crate::state::value;
+
+const TODAY: Day = 20_000;
+const WINDOW_DAYS: Day = 30;
+
+struct Fixture {
+    shared: Shared,
+    folder: TempDir,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let shared = Shared::new(&Budget { block_cache_bytes: 8 << 20, write_buffer_bytes: 4 << 20 });
+        Self { shared, folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("0")
+    }
+
+    fn open_as(&self, identity: &Identity) -> Result<PartitionStore, StoreError> {
+        PartitionStore::open(&self.path(), identity, &self.shared)
+    }
+
+    fn open(&self) -> PartitionStore {
+        self.open_as(&identity()).expect("opens")
+    }
+}
+
+fn identity() -> Identity {
+    Identity { cluster: Some("c1".to_owned()), topic: "raw".to_owned(), partition: 0, partitions: 3 }
+}
+
+fn window() -> Window {
+    Window::new(WINDOW_DAYS).expect("within bounds")
+}
+
+fn id(number: u32) -> DedupeId {
+    DedupeId::of(&[&number.to_be_bytes()])
+}
+
+fn meta(seq: u64) -> Meta {
+    let begun = Meta::beginning(Incarnation::new([7; 16]), NextOffset(40));
+    (0..seq)
+        .fold(begun, |meta, _| meta.followed_by(NextOffset(meta.src_next().0 + 1), i64::from(TODAY) * DAY_MS))
+}
+
+/// A transaction with one customer, one id of today and one that came too late for a day's bucket.
+fn transaction(seq: u64, revision: i64) -> Overlay {
+    let mut overlay = Overlay::new(meta(seq - 1));
+    overlay.put_customer(b"u1", &Customer { revision, ..Customer::default() });
+    overlay.remember(window(), id(1), Some(TODAY), TODAY);
+    overlay.remember(window(), id(2), Some(TODAY - 20), TODAY);
+    overlay.finish(meta(seq));
+    overlay
+}
+
+fn customer(store: &PartitionStore) -> Option<Customer> {
+    let bytes = store.customer(b"u1").expect("reads")?;
+    Some(value::decode(&bytes).expect("decodes"))
+}
+
+/// P3: what was applied is there when the process comes back.
+#[test]
+fn a_transaction_is_read_back_after_the_store_is_opened_again() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    assert_eq!((store.meta().expect("reads"), customer(&store)), (None, None));
+    assert_eq!(store.progress().expect("reads"), None);
+    store.apply(&transaction(1, 5)).expect("applies");
+    store.note_progress(&Progress::new(NextOffset(8), NextOffset(9))).expect("notes");
+    drop(store);
+
+    let store = fixture.open();
+    assert_eq!(store.meta().expect("reads"), Some(meta(1)));
+    assert_eq!(customer(&store).map(|customer| customer.revision), Some(5));
+    assert_eq!(store.progress().expect("reads"), Some(Progress::new(NextOffset(8), NextOffset(9))));
+    assert!(store.has(TODAY, id(1)).expect("reads") && !store.has(TODAY - 1, id(1)).expect("reads"));
+    assert_eq!(store.late(id(2)).expect("reads"), Some(TODAY));
+    assert_eq!(store.late(id(1)).expect("reads"), None);
+    assert!(!store.has(TODAY - 20, id(2)).expect("reads"));
+}
+
+/// C8: a crash within T6 leaves the whole batch or nothing. The log that a crash would have left is cut at every length.
+#[test]
+fn c8_a_torn_write_leaves_the_transaction_before_it_whole() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    store.apply(&transaction(1, 1)).expect("applies");
+    let before = log_length(&fixture.path());
+    store.apply(&transaction(2, 2)).expect("applies");
+    let after = log_length(&fixture.path());
+    drop(store);
+    assert!(after > before);
+
+    for length in (before..after).step_by(7).chain([after]) {
+        let torn = tempfile::tempdir().expect("a folder");
+        copy_folder(&fixture.path(), torn.path());
+        cut(&log_file(torn.path()), length);
+        let store = PartitionStore::open(torn.path(), &identity(), &fixture.shared).expect("opens");
+        let seq = if length == after { 2 } else { 1 };
+        assert_eq!(store.meta().expect("reads"), Some(meta(seq)), "cut at {length} of {after}");
+        assert_eq!(
+            customer(&store).map(|customer| customer.revision),
+            Some(i64::try_from(seq).expect("small"))
+        );
+    }
+}
+
+/// RocksDB does not inherit options from the database: each family must have been given them.
+#[test]
+fn every_family_has_the_options_and_there_is_none_besides() {
+    let fixture = Fixture::new();
+    drop(fixture.open());
+    let options = newest_options(&fixture.path());
+    let families: Vec<&String> = options.keys().filter(|section| section.starts_with("CFOptions")).collect();
+    assert_eq!(families, [r#"CFOptions "default""#, r#"CFOptions "ids""#]);
+    for family in [STATE, IDS] {
+        let section = |kind: &str| &options[&format!("{kind} \"{family}\"")];
+        let (column, table) = (section("CFOptions"), section("TableOptions/BlockBasedTable"));
+        assert_eq!(column["write_buffer_size"], "33554432", "{family}");
+        assert_eq!(column["compression"], "kLZ4Compression", "{family}");
+        assert_eq!(column["target_file_size_base"], "67108864", "{family}");
+        assert_eq!(table["block_size"], "8192", "{family}");
+        assert_eq!(table["filter_policy"], "bloomfilter", "{family}");
+        assert_eq!(table["cache_index_and_filter_blocks"], "true", "{family}");
+    }
+}
+
+#[test]
+fn a_folder_of_somebody_else_is_refused_and_not_touched() {
+    let fixture = Fixture::new();
+    fixture.open().apply(&transaction(1, 5)).expect("applies");
+    let mut others = [identity(), identity(), identity(), identity()];
+    others[0].partitions = 4;
+    others[1].partition = 1;
+    others[2].topic = "other".to_owned();
+    others[3].cluster = Some("c2".to_owned());
+    for other in others {
+        let refused = fixture.open_as(&other);
+        assert!(matches!(refused, Err(StoreError::Foreign { .. })), "{other:?}");
+    }
+    // A broker that tells no cluster id contradicts nothing.
+    let store = fixture.open_as(&Identity { cluster: None, ..identity() }).expect("opens");
+    assert_eq!(store.meta().expect("reads"), Some(meta(1)));
+}
+
+/// P1: what the transaction in the making has learnt counts before what is on disk.
+#[test]
+fn the_overlay_wins_over_the_disk() {
+    let (fixture, window) = (Fixture::new(), window());
+    let store = fixture.open();
+    let mut old = Overlay::new(meta(0));
+    old.remember(window, id(3), None, TODAY - WINDOW_DAYS - 1);
+    store.apply(&old).expect("applies");
+
+    let mut overlay = Overlay::new(meta(1));
+    let knows = |overlay: &Overlay| overlay.knows(&store, window, id(3), None, TODAY).expect("reads");
+    assert!(!knows(&overlay), "forgotten by the window, though still on disk");
+    overlay.remember(window, id(3), None, TODAY);
+    assert!(knows(&overlay), "the disk still holds the older day");
+    assert!(!overlay.knows(&store, window, id(4), Some(TODAY), TODAY).expect("reads"));
+    store.apply(&overlay).expect("applies");
+    assert!(knows(&Overlay::new(meta(2))));
+}
+
+/// A replay from any lower bound changes nothing: what changelogs hold is absolute.
+#[test]
+fn c6_a_changelog_record_may_be_applied_again() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let transaction = transaction(1, 5);
+    for _ in 0..2 {
+        let mut batch = store.batch();
+        transaction.customers().for_each(|(key, value)| batch.put_customer(key, Some(value)));
+        transaction.chunk().runs.iter().for_each(|run| batch.put_run(run));
+        batch.put_meta(transaction.meta());
+        batch.write().expect("writes");
+        assert_eq!(store.meta().expect("reads"), Some(meta(1)));
+        assert_eq!(customer(&store).map(|customer| customer.revision), Some(5));
+        assert!(store.has(TODAY, id(1)).expect("reads") && store.late(id(2)).expect("reads") == Some(TODAY));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// P1: expiry takes what the window no longer asks for, and nothing else. What is kept is counted key by key.
+    #[test]
+    fn expiry_forgets_what_the_window_says_and_nothing_else(
+        days in proptest::collection::btree_set(TODAY - 60..TODAY + 60, 0..40),
+        late in proptest::collection::btree_map(0u32..50, TODAY - 60..=TODAY, 0..40),
+        now in TODAY - 10..TODAY + 80,
+        flushed in any::<bool>(),
+    ) {
+        let (fixture, window) = (Fixture::new(), window());
+        let store = fixture.open();
+        let mut batch = store.batch();
+        for day in &days {
+            batch.put_run(&Run { bucket: *day, appended: 0, ids: vec![id(1).0, id(u32::from(*day)).0] });
+        }
+        for (number, appended) in &late {
+            batch.put_run(&Run { bucket: LATE, appended: *appended, ids: vec![id(*number).0] });
+        }
+        batch.write().expect("writes");
+        if flushed {
+            store.db.flush_cf(store.family(IDS)).expect("flushes");
+        }
+        store.expire(window, now).expect("expires");
+
+        let kept: BTreeSet<Day> = days.into_iter().filter(|day| now <= day + WINDOW_DAYS + 8).collect();
+        let kept_late: BTreeMap<u32, Day> = late.into_iter().filter(|(_, at)| now <= at + WINDOW_DAYS).collect();
+        let found = store.db.iterator_cf(store.family(IDS), IteratorMode::Start).count();
+        prop_assert_eq!(found, kept.len() * 2 + kept_late.len());
+        for day in kept {
+            prop_assert!(store.has(day, id(1)).expect("reads") && store.has(day, id(u32::from(day))).expect("reads"));
+        }
+        for (number, appended) in kept_late {
+            prop_assert_eq!(store.late(id(number)).expect("reads"), Some(appended));
+        }
+    }
+}
+
+fn log_file(folder: &Path) -> PathBuf {
+    let entries = fs::read_dir(folder).expect("lists").map(|entry| entry.expect("lists").path());
+    entries.filter(|path| path.extension().is_some_and(|extension| extension == "log")).max().expect("a log")
+}
+
+fn log_length(folder: &Path) -> u64 {
+    fs::metadata(log_file(folder)).expect("a log").len()
+}
+
+fn cut(file: &Path, length: u64) {
+    let file = fs::OpenOptions::new().write(true).open(file).expect("opens");
+    file.set_len(length).expect("cuts");
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).expect("lists") {
+        let path = entry.expect("lists").path();
+        let name = path.file_name().expect("a name");
+        fs::copy(&path, to.join(name)).expect("copies");
+    }
+}
+
+/// The sections of the newest file in which RocksDB has written down what it runs with.
+fn newest_options(folder: &Path) -> BTreeMap<String, BTreeMap<String, String>> {
+    let entries = fs::read_dir(folder).expect("lists").map(|entry| entry.expect("lists").path());
+    let is_options =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("OPTIONS-"));
+    let newest = entries.filter(is_options).max().expect("an options file");
+    let mut sections: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    let mut section = String::new();
+    for line in fs::read_to_string(newest).expect("reads").lines().map(str::trim) {
+        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            name.clone_into(&mut section);
+        } else if let Some((key, value)) = line.split_once('=') {
+            sections.entry(section.clone()).or_default().insert(key.to_owned(), value.to_owned());
+        }
+    }
+    sections
+}

@@ -1,0 +1,5 @@
+//! One transaction: what it holds, how it is committed, and how its crashes are rehearsed.
+
+pub mod commit;
+pub mod drill;
+pub mod step;

@@ -1,0 +1,60 @@
+//! What an operator's tools do to the group and to the logs.
+
+use futures::executor::block_on;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use schemas::topic::Topic;
+
+use crate::bench::{Bench, until};
+
+impl Bench {
+    /// `kafka-consumer-groups.sh --reset-offsets --to-offset`. It works only while the group is empty: when the session of a
+    /// member that stopped is over, since a static one doesn't leave.
+    pub(crate) fn set_group_to(&self, partition: i32, next: i64) {
+        let consumer: BaseConsumer =
+            self.config().set("group.id", self.group()).create().expect("a consumer");
+        let mut positions = TopicPartitionList::new();
+        let topic = self.topics.name(Topic::Raw);
+        positions.add_partition_offset(topic, partition, Offset::Offset(next)).expect("an offset");
+        until("the group is empty", || consumer.commit(&positions, CommitMode::Sync).is_ok());
+    }
+
+    /// `kafka-consumer-groups.sh --delete`, or the group's positions expiring.
+    pub(crate) fn forget_group(&self) {
+        let (admin, group, options) = (self.admin(), self.group(), AdminOptions::new());
+        until("the group is empty", || {
+            let deleted = block_on(admin.delete_groups(&[&group], &options)).expect("asks");
+            deleted.into_iter().all(|group| group.is_ok())
+        });
+    }
+
+    /// `kafka-delete-records.sh`: `topic` begins at `first` from now on, as after its retention.
+    pub(crate) fn cut(&self, topic: Topic, partition: i32, first: i64) {
+        let mut before = TopicPartitionList::new();
+        let name = self.topics.name(topic);
+        before.add_partition_offset(name, partition, Offset::Offset(first)).expect("an offset");
+        let deleted = block_on(self.admin().delete_records(&before, &AdminOptions::new())).expect("asks");
+        deleted.elements().iter().for_each(|element| element.error().expect("deletes"));
+    }
+
+    /// `kafka-topics.sh --delete`.
+    pub(crate) fn delete(&self, topic: Topic) {
+        let name = self.topics.name(topic);
+        let deleted = block_on(self.admin().delete_topics(&[name], &AdminOptions::new())).expect("asks");
+        deleted.into_iter().for_each(|topic| drop(topic.expect("deletes")));
+        let cluster = kafka::Cluster::connect(&self.connection).expect("connects");
+        until("the topic is gone", || cluster.topic(name).expect("asks").is_none());
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        self.config().create().expect("an admin client")
+    }
+
+    fn config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", self.connection.bootstrap());
+        config
+    }
+}

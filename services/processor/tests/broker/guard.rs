@@ -1,0 +1,142 @@
+//! What stops a zombie, tried on a real broker: positions go into a transaction only with a living membership.
+
+use std::time::Duration;
+
+use kafka::consumer::Group;
+use kafka::transaction::{Member, Polled, Position, Rebalanced, Refusal, TransactionLimits, Transactional};
+use kafka::{Error, NextOffset, Outgoing};
+use schemas::topic::Topic;
+
+use crate::bench::{Bench, until};
+
+const SESSION: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+impl Bench {
+    fn member(&self) -> Member {
+        let group = Group { id: self.group(), instance: Some("only".to_owned()), session_timeout: SESSION };
+        Member::join(&self.connection, &group, self.topics.name(Topic::Raw)).expect("a member")
+    }
+
+    fn assigned(&self) -> Member {
+        let member = self.member();
+        let assigned = || {
+            matches!(member.poll(Duration::from_millis(100)).expect("polls"), Polled::Rebalanced(events)
+            if matches!(events.as_slice(), [Rebalanced::Assigned(partitions)] if partitions.len() == 3))
+        };
+        until("partitions are assigned", assigned);
+        member
+    }
+
+    fn producer(&self) -> Transactional {
+        let limits = TransactionLimits::within(SESSION);
+        Transactional::init(&self.connection, &self.group(), &limits, TIMEOUT).expect("a producer")
+    }
+
+    fn send_one(&self, producer: &Transactional) {
+        let topic = self.topics.name(Topic::Warehouse);
+        let record = Outgoing { topic, partition: Some(0), key: None, value: Some(b"x"), headers: &[] };
+        producer.send(&record).expect("queues");
+        producer.flush(TIMEOUT).expect("flushes");
+    }
+}
+
+fn position() -> Position {
+    Position { partition: 0, next: NextOffset(7), metadata: "1:test:1".to_owned() }
+}
+
+/// A consumer that never joined has no generation; librdkafka sends its positions nevertheless, and the broker takes them
+/// without a check.
+#[test]
+fn p2_positions_of_a_consumer_that_never_joined_are_refused() {
+    let bench = Bench::new("never-joined.");
+    let (producer, member) = (bench.producer(), bench.member());
+    producer.begin().expect("begins");
+    bench.send_one(&producer);
+    let refused = producer.send_offsets(&[position()], &member, TIMEOUT);
+    assert_eq!(refused, Err(Refusal::Abort { code: "NotAMember" }));
+    drop(producer);
+    // Its successor ends the transaction.
+    drop(bench.producer());
+    assert_eq!(bench.committed(0).next, None);
+    assert_eq!(bench.records(Topic::Warehouse).len(), 0);
+}
+
+/// Without positions nothing is sent to the group's coordinator, and so nothing would fence the transaction.
+#[test]
+fn p2_a_transaction_without_positions_is_refused() {
+    let bench = Bench::new("no-positions.");
+    let (producer, member) = (bench.producer(), bench.assigned());
+    producer.begin().expect("begins");
+    assert_eq!(producer.send_offsets(&[], &member, TIMEOUT), Err(Refusal::Abort { code: "NoOffsets" }));
+}
+
+#[test]
+fn a_transaction_commits_records_and_positions_with_their_text() {
+    let bench = Bench::new("commits.");
+    let (producer, member) = (bench.producer(), bench.assigned());
+    producer.begin().expect("begins");
+    bench.send_one(&producer);
+    assert_eq!(bench.committed(0).next, None);
+    producer.send_offsets(&[position()], &member, TIMEOUT).expect("accepted");
+    producer.commit(TIMEOUT).expect("commits");
+    let committed = bench.committed(0);
+    assert_eq!((committed.next, committed.metadata.as_str()), (Some(NextOffset(7)), "1:test:1"));
+    assert_eq!(bench.records(Topic::Warehouse).len(), 1);
+}
+
+/// A member whose place somebody else has taken can't move the group's positions any more.
+#[test]
+fn p1_positions_of_a_member_that_was_replaced_are_refused() {
+    let bench = Bench::new("replaced.");
+    let (producer, zombie) = (bench.producer(), bench.assigned());
+    let _successor = bench.assigned();
+    producer.begin().expect("begins");
+    bench.send_one(&producer);
+    assert!(matches!(producer.send_offsets(&[position()], &zombie, TIMEOUT), Err(Refusal::Abort { .. })));
+    drop(producer);
+    drop(bench.producer());
+    assert_eq!(bench.committed(0).next, None);
+    // The client tells once, by an error like any other, and then nothing for ever.
+    until("the zombie hears that it is one", || {
+        matches!(zombie.poll(Duration::from_millis(100)), Err(Error::Fatal { .. }))
+    });
+}
+
+/// A producer whose name somebody else has taken can't commit any more.
+#[test]
+fn p1_a_producer_that_was_replaced_is_fenced() {
+    let bench = Bench::new("fenced.");
+    let (zombie, member) = (bench.producer(), bench.assigned());
+    zombie.begin().expect("begins");
+    bench.send_one(&zombie);
+    zombie.send_offsets(&[position()], &member, TIMEOUT).expect("accepted");
+    let _successor = bench.producer();
+    assert!(zombie.commit(TIMEOUT).is_err());
+    assert_eq!(bench.committed(0).next, None);
+    assert_eq!(bench.records(Topic::Warehouse).len(), 0);
+}
+
+/// The wrapper's own commit takes 100 ms at least, every time. One that is faster shows that it is not in the way.
+#[test]
+fn a_commit_has_no_floor_of_100_ms() {
+    let bench = Bench::new("floor.");
+    let (producer, member) = (bench.producer(), bench.assigned());
+    let commit = || {
+        let started = std::time::Instant::now();
+        producer.begin().expect("begins");
+        for _ in 0..20 {
+            let topic = bench.topics.name(Topic::Warehouse);
+            let record = Outgoing { topic, partition: Some(0), key: None, value: Some(b"x"), headers: &[] };
+            producer.send(&record).expect("queues");
+        }
+        producer.flush(TIMEOUT).expect("flushes");
+        producer.send_offsets(&[position()], &member, TIMEOUT).expect("accepted");
+        producer.commit(TIMEOUT).expect("commits");
+        started.elapsed()
+    };
+    let mut took: Vec<Duration> = (0..40).map(|_| commit()).collect();
+    took.sort_unstable();
+    println!("commit: fastest {:?}, median {:?}, slowest {:?}", took[0], took[20], took[39]);
+    assert!(took[0] < Duration::from_millis(100), "{took:?}");
+}

@@ -1,0 +1,45 @@
+//! The broker goes away and comes back; nobody touches the processor.
+
+use std::time::Duration;
+
+use devkit::kafka::Node;
+
+use crate::bench::{Bench, until};
+
+impl Bench {
+    fn with_node<T>(&self, act: impl FnOnce(&mut Node) -> T) -> T {
+        act(&mut self.broker.lock().expect("no panic").1)
+    }
+}
+
+#[test]
+fn p1_a_processor_outlives_the_broker() {
+    let bench = Bench::alone("outage.");
+    let processor = bench.start("disk").ready();
+    bench.publish_events(0..300);
+    for round in 0..2 {
+        let from = 300 + round * 300;
+        // Some of these are in a transaction when the broker dies.
+        bench.publish_events((0..from).step_by(5).chain(from..from + 300));
+        bench.with_node(Node::kill);
+        bench.with_node(|node| node.restart().expect("starts again"));
+        bench.worked_off();
+        assert!(!processor.is_finished());
+    }
+    bench.assert_each_once(0..900);
+    until("the processor is ready again", || processor.health.ready().ready);
+    processor.stopped();
+}
+
+/// A processor must not need the broker to stop.
+#[test]
+fn a_stop_does_not_wait_for_a_broker_that_is_gone() {
+    let bench = Bench::alone("stop.");
+    let processor = bench.start("disk").ready();
+    bench.publish_events(0..50);
+    bench.worked_off();
+    bench.with_node(Node::kill);
+    let started = std::time::Instant::now();
+    processor.stopped();
+    assert!(started.elapsed() < Duration::from_secs(25), "{:?}", started.elapsed());
+}

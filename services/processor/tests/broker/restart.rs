@@ -1,0 +1,134 @@
+//! Stopped and started again: on the same disk, on an empty one, on another machine.
+
+use std::time::Duration;
+
+use kafka::NextOffset;
+use processor::state::identity::Identity;
+use processor::state::memory::{Budget, Shared};
+use processor::state::meta::Progress;
+use processor::state::store::PartitionStore;
+use schemas::topic::Topic;
+
+use crate::bench::view::partitions;
+use crate::bench::{Bench, PARTITIONS, until, wipe};
+
+impl Bench {
+    /// How far the changelogs are on the disk of a processor that has ended.
+    fn progress(&self, disk: &str, partition: i32) -> Progress {
+        let topic = self.topics.name(Topic::Raw).to_owned();
+        let folder = self.disk(disk).join(&topic).join(partition.to_string());
+        let shared = Shared::new(&Budget { block_cache_bytes: 1 << 20, write_buffer_bytes: 1 << 20 });
+        let identity = Identity { cluster: None, topic, partition, partitions: PARTITIONS };
+        let store = PartitionStore::open(&folder, &identity, &shared).expect("opens");
+        store.progress().expect("reads").unwrap_or_default()
+    }
+
+    fn seqs(&self) -> Vec<u64> {
+        partitions().map(|partition| self.seq(partition)).collect()
+    }
+
+    /// Works `numbers` off in several transactions, with copies in between.
+    fn work_off(&self, numbers: std::ops::Range<u32>) {
+        for from in numbers.clone().step_by(100) {
+            self.publish_events((numbers.start..from).step_by(9).chain(from..from + 100));
+            self.worked_off();
+        }
+    }
+}
+
+/// P1, P3: the second run knows what the first one did, and reads only the changelogs' tails. That it needs no more is shown
+/// by taking the rest away.
+#[test]
+fn p3_the_same_disk_goes_on_without_the_whole_changelog() {
+    let bench = Bench::new("same-disk.");
+    let first = bench.start("disk").ready();
+    bench.work_off(0..400);
+    first.stopped();
+    bench.assert_each_once(0..400);
+    let seqs = bench.seqs();
+
+    for partition in partitions() {
+        let progress = bench.progress("disk", partition);
+        assert!(progress.state_next() > NextOffset(0), "partition {partition}");
+        bench.cut(Topic::Dedupe, partition, progress.dedupe_next().0);
+    }
+    let second = bench.start("disk").ready();
+    bench.work_off(0..500);
+    second.stopped();
+    bench.assert_each_once(0..500);
+    for (before, after) in seqs.into_iter().zip(bench.seqs()) {
+        assert!(after > before, "the numbers go on");
+    }
+}
+
+/// P3: a lost disk costs a rebuild, and nothing else.
+#[test]
+fn p3_an_empty_disk_is_filled_from_the_changelogs() {
+    let bench = Bench::new("empty-disk.");
+    let first = bench.start("disk").ready();
+    bench.work_off(0..400);
+    first.stopped();
+    let seqs = bench.seqs();
+    wipe(&bench.disk("disk"));
+
+    let second = bench.start("disk").ready();
+    bench.publish_events((0..400).chain(400..450));
+    bench.worked_off();
+    second.stopped();
+    bench.assert_each_once(0..450);
+    for (before, after) in seqs.into_iter().zip(bench.seqs()) {
+        assert!(after > before, "the numbers go on");
+    }
+}
+
+/// A disk that was elsewhere meanwhile: another machine went on with the partitions, and its copy is behind.
+#[test]
+fn p3_an_old_disk_catches_up_with_what_another_machine_did() {
+    let bench = Bench::new("old-disk.");
+    for (disk, numbers) in [("here", 0..200), ("there", 200..400), ("here", 400..500)] {
+        let processor = bench.start(disk).ready();
+        bench.publish_events((0..numbers.start).step_by(3).chain(numbers));
+        bench.worked_off();
+        processor.stopped();
+    }
+    bench.assert_each_once(0..500);
+}
+
+/// Another machine, another name: it gets the partitions when the dead one's session has ended.
+#[test]
+fn p1_another_instance_takes_over_from_a_killed_one() {
+    let bench = Bench::new("takeover.");
+    bench.publish_events(0..300);
+    bench.kill_at("here", "offsets_sent", 2);
+    bench.publish_events((0..300).step_by(4).chain(300..400));
+    let mut settings = bench.settings("there");
+    settings.instance = Some("another".to_owned());
+    let successor = bench.start_with(settings).ready();
+    bench.worked_off();
+    successor.stopped();
+    bench.assert_each_once(0..400);
+}
+
+/// Two at once share the partitions; when one goes, the other has everything.
+#[test]
+fn p1_two_instances_share_the_work() {
+    let bench = Bench::new("two.");
+    let start = |name: &str| {
+        let mut settings = bench.settings(name);
+        settings.instance = Some(name.to_owned());
+        settings.session_timeout = Duration::from_secs(3);
+        bench.start_with(settings)
+    };
+    let one = start("one").ready();
+    bench.publish_events(0..200);
+    bench.worked_off();
+    let other = start("other").ready();
+    bench.publish_events((0..200).step_by(2).chain(200..400));
+    bench.worked_off();
+    one.stopped();
+    bench.publish_events((0..400).step_by(3).chain(400..500));
+    bench.worked_off();
+    until("the other one is ready", || other.health.ready().ready);
+    other.stopped();
+    bench.assert_each_once(0..500);
+}
