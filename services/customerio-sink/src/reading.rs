@@ -1,0 +1,151 @@
+//! What a record asks for. Pure: a record and the time in, a [`Reading`] out.
+
+mod suppression;
+mod traits;
+
+use customerio::operation::Attributes;
+use customerio::{Identifier, Identify, limit};
+use kafka::Incoming;
+use schemas::codec::{self, DecodeError};
+use schemas::key::Holder;
+use schemas::record::{CustomerTraits, Record, Suppression};
+
+/// What a topic's records are about. Each writes attributes of its own, so the two never contend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Subject {
+    Suppression,
+    Traits,
+}
+
+/// What becomes of a record before anything is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// A person's attributes are to be set.
+    Write(Write),
+    /// Nobody whom the vendor could be told about.
+    Skipped(Skip),
+    /// The processor has nothing more to say of this customer; what was written stands.
+    Tombstone,
+    /// Nothing that this version writes.
+    Unchanged,
+    /// Can never be written: a dead letter.
+    Malformed { reason: &'static str, detail: String },
+    /// Written by a newer version: stops the partition, and is never a dead letter.
+    UnknownSchema(u64),
+}
+
+/// Attributes to set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Write {
+    pub(crate) subject: Subject,
+    pub(crate) identify: Identify,
+}
+
+/// Why there is nobody to write to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Skip {
+    /// Known by an address's token alone, and this version has no addresses.
+    EmailToken,
+    /// Known by a delivery alone.
+    Delivery,
+    /// Known by nothing but the event.
+    Event,
+}
+
+impl Skip {
+    /// A metric label.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::EmailToken => "email_token",
+            Self::Delivery => "delivery",
+            Self::Event => "event",
+        }
+    }
+}
+
+/// Reads `record` as its topic's `subject`.
+pub(crate) fn read(record: &Incoming, subject: Subject, now_ms: i64) -> Reading {
+    interpret(record, subject, now_ms).unwrap_or_else(|otherwise| otherwise)
+}
+
+/// The early returns are readings too.
+fn interpret(record: &Incoming, subject: Subject, now_ms: i64) -> Result<Reading, Reading> {
+    let value = record.value.as_deref().ok_or(Reading::Tombstone)?;
+    let key = record.key.as_deref().unwrap_or_default();
+    let identifiers = identifier(key)?;
+    let facts = match subject {
+        Subject::Traits => {
+            Facts::of_traits(&decoded::<CustomerTraits>(value)?, now_ms.saturating_sub(record.timestamp_ms))
+        }
+        Subject::Suppression => Facts::of_suppression(&decoded::<Suppression>(value)?),
+    };
+    facts.check(key)?;
+    let timestamp_s = facts.as_of_ms.div_euclid(1000);
+    let identify = Identify { identifiers, timestamp_s, attributes: facts.attributes };
+    limit::validate(&identify).map_err(|breach| malformed(breach.code(), &breach.to_string()))?;
+    Ok(Reading::Write(Write { subject, identify }))
+}
+
+/// The vendor's identifier for a customer key.
+fn identifier(key: &[u8]) -> Result<Identifier, Reading> {
+    match Holder::parse(key) {
+        Some(Holder::Id(id)) => Ok(Identifier::Id(id.to_owned())),
+        Some(Holder::CioId(id)) => Ok(Identifier::CioId(id.to_owned())),
+        Some(Holder::EmailToken(_)) => Err(Reading::Skipped(Skip::EmailToken)),
+        Some(Holder::Delivery(_)) => Err(Reading::Skipped(Skip::Delivery)),
+        Some(Holder::Event(_)) => Err(Reading::Skipped(Skip::Event)),
+        None => {
+            Err(malformed("not_a_customer_key", "record key is missing, not UTF-8, or has an unknown mark"))
+        }
+    }
+}
+
+fn decoded<R: Record>(value: &[u8]) -> Result<R, Reading> {
+    codec::decode(value).map_err(|err| match err {
+        DecodeError::UnknownFingerprint(fingerprint) => Reading::UnknownSchema(fingerprint),
+        DecodeError::NotFramed { .. } => malformed("not_framed", &err.to_string()),
+        DecodeError::Malformed(_) => malformed("malformed", &err.to_string()),
+    })
+}
+
+/// What the two kinds of record have in common.
+struct Facts {
+    customer_id: String,
+    as_of_ms: i64,
+    attributes: Attributes,
+}
+
+impl Facts {
+    fn of_traits(traits: &CustomerTraits, age_ms: i64) -> Self {
+        Self {
+            customer_id: traits.customer_id.clone(),
+            as_of_ms: traits.as_of,
+            attributes: traits::attributes(traits, age_ms),
+        }
+    }
+
+    fn of_suppression(suppression: &Suppression) -> Self {
+        Self {
+            customer_id: suppression.customer_id.clone(),
+            as_of_ms: suppression.as_of,
+            attributes: suppression::attributes(suppression),
+        }
+    }
+
+    fn check(&self, key: &[u8]) -> Result<(), Reading> {
+        if self.customer_id.as_bytes() != key {
+            return Err(malformed("key_mismatch", "record key and customer_id differ"));
+        }
+        if self.as_of_ms <= 0 {
+            return Err(malformed("no_as_of", "as_of is missing: the write could not be ordered"));
+        }
+        if self.attributes.is_empty() { Err(Reading::Unchanged) } else { Ok(()) }
+    }
+}
+
+fn malformed(reason: &'static str, detail: &str) -> Reading {
+    Reading::Malformed { reason, detail: detail.to_owned() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,34 @@
+/// The vendor's region that a workspace lives in.
+///
+/// The wrong one is never mended by following the vendor's redirect: a followed 301 turns the POST into a GET and drops
+/// the credentials, and the traffic would pass through, and be logged in, the other region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Region {
+    /// United States.
+    Us,
+    /// European Union.
+    Eu,
+}
+
+impl Region {
+    /// The Track API's origin, without a slash at the end.
+    #[must_use]
+    pub fn track_url(self) -> &'static str {
+        match self {
+            Self::Us => "https://track.customer.io",
+            Self::Eu => "https://track-eu.customer.io",
+        }
+    }
+}
+
+impl settings::Value for Region {
+    const SHAPE: &'static str = "us or eu";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text.to_ascii_lowercase().as_str() {
+            "us" => Ok(Self::Us),
+            "eu" => Ok(Self::Eu),
+            _ => Err("neither us nor eu".to_owned()),
+        }
+    }
+}
