@@ -1,0 +1,10 @@
+#![doc = include_str!("../README.md")]
+
+pub mod metric;
+mod settings;
+mod sink;
+pub mod target;
+
+pub use settings::{FIELDS, Settings};
+pub use sink::{Error, Summary, run};
+pub use target::{Location, Target};

@@ -1,0 +1,138 @@
+//! The warehouse as one SQLite file: what a newcomer gets, and exactly once without effort, since rows and offsets are
+//! written in one transaction (S1).
+//!
+//! The file is in WAL mode, so that others read while the sink writes. `synchronous` is NORMAL: a commit survives the
+//! death of the process at once, but a power cut may take the last ones back. Then it takes rows and offsets together,
+//! the sink starts where the file says, and reads the same records again. FULL would buy nothing but a slower disk.
+
+mod error;
+mod row;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod time;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use kafka::NextOffset;
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+pub use error::Error;
+
+use crate::target::{self, Batch, Row, Stored, Target};
+use error::At;
+use row::Inserted;
+
+/// An open SQLite warehouse.
+#[derive(Debug)]
+pub struct Sqlite {
+    connection: Connection,
+    path: PathBuf,
+    lock_wait: Duration,
+}
+
+impl Sqlite {
+    /// Opens the file, or makes it where there is none; its folder must exist. `lock_wait` bounds the wait for another
+    /// program's write lock.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn open(path: &Path, lock_wait: Duration) -> Result<Self, Error> {
+        let at = At { path, lock_wait };
+        // Without SQLITE_OPEN_URI: a path is a path, whatever characters it holds.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(path, flags).map_err(|err| at.error("open", err))?;
+        connection.busy_timeout(lock_wait).map_err(|err| at.error("set up", err))?;
+        // Before anything is changed: another program's file stays as it was.
+        schema::ready(&mut connection, at)?;
+        write_ahead(&connection, at)?;
+        Ok(Self { connection, path: path.to_owned(), lock_wait })
+    }
+}
+
+impl Target for Sqlite {
+    fn positions(&mut self, partitions: &[(String, i32)]) -> Result<Vec<Option<NextOffset>>, target::Error> {
+        let Self { connection, path, lock_wait } = self;
+        let at = At { path, lock_wait: *lock_wait };
+        let read = |connection: &mut Connection| -> rusqlite::Result<Vec<_>> {
+            let transaction = connection.transaction()?;
+            partitions
+                .iter()
+                .map(|(topic, partition)| row::position(&transaction, topic, *partition))
+                .collect()
+        };
+        Ok(read(connection).map_err(|err| at.error("read", err))?)
+    }
+
+    fn store(&mut self, batch: &Batch) -> Result<Stored, target::Error> {
+        let Self { connection, path, lock_wait } = self;
+        let at = At { path, lock_wait: *lock_wait };
+        let transaction = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(|err| at.error("lock", err))?;
+        let stored = write(&transaction, batch, at)?;
+        transaction.commit().map_err(|err| at.error("commit to", err))?;
+        Ok(stored)
+    }
+}
+
+/// Everything of the batch up to the commit. The positions are read under the write lock: of two sinks that hold the same
+/// partition for a moment, the later one finds the earlier one's rows.
+fn write(transaction: &Transaction<'_>, batch: &Batch, at: At<'_>) -> Result<Stored, Error> {
+    let failed = |err| at.error("write", err);
+    let now = time::text(unix_ms(SystemTime::now()));
+    let mut positions = BTreeMap::new();
+    for (topic, partition) in batch.next().keys() {
+        let found = row::position(transaction, topic, *partition).map_err(failed)?;
+        positions.insert((&**topic, *partition), found.unwrap_or(NextOffset(0)));
+    }
+    let mut stored = Stored::default();
+    for row in batch.rows() {
+        if positions.get(&(&*row.topic, row.partition)).is_some_and(|position| position.is_past(row.offset)) {
+            known(transaction, row, at)?;
+            stored.replayed += 1;
+            continue;
+        }
+        match row::insert(transaction, row, &now).map_err(failed)? {
+            Inserted::Row => stored.rows += 1,
+            Inserted::Conflict => stored.conflicts += 1,
+        }
+    }
+    for (partition, next) in batch.next() {
+        row::advance(transaction, partition, *next).map_err(failed)?;
+    }
+    Ok(stored)
+}
+
+/// A record before the stored position must be in the file. Where it isn't, the topic was made anew and its records only
+/// look old: passing over them would lose them.
+fn known(transaction: &Transaction<'_>, row: &Row, at: At<'_>) -> Result<(), Error> {
+    if row::is_stored(transaction, row).map_err(|err| at.error("read", err))? {
+        return Ok(());
+    }
+    Err(Error::AnotherTopic {
+        path: at.path(),
+        topic: row.topic.to_string(),
+        partition: row.partition,
+        offset: row.offset.0,
+    })
+}
+
+fn write_ahead(connection: &Connection, at: At<'_>) -> Result<(), Error> {
+    let mode: String = connection
+        .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
+        .map_err(|err| at.error("set up", err))?;
+    if mode != "wal" {
+        return Err(Error::NoWriteAheadLog { path: at.path() });
+    }
+    connection.pragma_update(None, "synchronous", "normal").map_err(|err| at.error("set up", err))
+}
+
+fn unix_ms(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

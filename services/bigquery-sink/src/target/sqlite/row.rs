@@ -1,0 +1,134 @@
+//! One outcome into its row, and into the conflicts where its event id is taken.
+
+use kafka::NextOffset;
+use rusqlite::{ErrorCode, OptionalExtension, Transaction, ffi, named_params, params};
+
+use super::time;
+use crate::target::{Partition, Row};
+
+const INSERT: &str = "INSERT INTO message_outcomes (
+    event_id, event_type, timestamp, received_at, inserted_at, customer_id, recipient_token, recipient_domain, delivery_id,
+    campaign_id, action_id, broadcast_id, newsletter_id, transactional_message_id, template_id, subject, href, link_id,
+    channel, bounce_class, bounce_blame, machine, prefetched, proxied, synthetic, source, metadata, metric, time_source,
+    failure_message, appended_at, kafka_topic, kafka_partition, kafka_offset
+) VALUES (
+    :event_id, :event_type, :timestamp, :received_at, :inserted_at, :customer_id, :recipient_token, :recipient_domain,
+    :delivery_id, :campaign_id, :action_id, :broadcast_id, :newsletter_id, :transactional_message_id, :template_id,
+    :subject, :href, :link_id, :channel, :bounce_class, :bounce_blame, :machine, :prefetched, :proxied, :synthetic,
+    :source, :metadata, :metric, :time_source, :failure_message, :appended_at, :kafka_topic, :kafka_partition,
+    :kafka_offset
+)";
+
+const INSERT_CONFLICT: &str = "INSERT INTO message_outcome_conflicts
+    (event_id, kafka_topic, kafka_partition, kafka_offset, stored_topic, stored_partition, stored_offset, inserted_at, outcome)
+    SELECT event_id, ?2, ?3, ?4, kafka_topic, kafka_partition, kafka_offset, ?5, ?6
+    FROM message_outcomes WHERE event_id = ?1";
+
+const UPSERT_POSITION: &str =
+    "INSERT INTO sink_offsets (topic, \"partition\", next_offset) VALUES (?1, ?2, ?3)
+    ON CONFLICT DO UPDATE SET next_offset = excluded.next_offset WHERE excluded.next_offset > next_offset";
+
+/// What became of an insert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Inserted {
+    Row,
+    Conflict,
+}
+
+/// Inserts the row plainly. Where its event id is taken, the outcome is recorded as a conflict in the same transaction.
+pub(super) fn insert(transaction: &Transaction<'_>, row: &Row, now: &str) -> rusqlite::Result<Inserted> {
+    match insert_row(transaction, row, now) {
+        Ok(()) => Ok(Inserted::Row),
+        Err(err) if is_taken(&err) => insert_conflict(transaction, row, now).map(|()| Inserted::Conflict),
+        Err(err) => Err(err),
+    }
+}
+
+/// Whether an outcome with this event id is stored.
+pub(super) fn is_stored(transaction: &Transaction<'_>, row: &Row) -> rusqlite::Result<bool> {
+    transaction
+        .prepare_cached("SELECT 1 FROM message_outcomes WHERE event_id = ?1")?
+        .exists([&row.outcome.event_id])
+}
+
+/// How far the partition is stored.
+pub(super) fn position(
+    transaction: &Transaction<'_>,
+    topic: &str,
+    partition: i32,
+) -> rusqlite::Result<Option<NextOffset>> {
+    transaction
+        .prepare_cached("SELECT next_offset FROM sink_offsets WHERE topic = ?1 AND \"partition\" = ?2")?
+        .query_row((topic, partition), |row| row.get(0).map(NextOffset))
+        .optional()
+}
+
+/// Moves the partition's position, never back.
+pub(super) fn advance(
+    transaction: &Transaction<'_>,
+    (topic, partition): &Partition,
+    next: NextOffset,
+) -> rusqlite::Result<()> {
+    transaction.prepare_cached(UPSERT_POSITION)?.execute((&**topic, partition, next.0)).map(drop)
+}
+
+fn insert_row(transaction: &Transaction<'_>, row: &Row, now: &str) -> rusqlite::Result<()> {
+    let outcome = &row.outcome;
+    transaction
+        .prepare_cached(INSERT)?
+        .execute(named_params! {
+            ":event_id": outcome.event_id,
+            ":event_type": outcome.event_type,
+            ":timestamp": time::text(outcome.occurred_at),
+            ":received_at": time::text(outcome.received_at),
+            ":inserted_at": now,
+            ":customer_id": outcome.customer_id,
+            ":recipient_token": outcome.recipient_token,
+            ":recipient_domain": outcome.recipient_domain,
+            ":delivery_id": outcome.delivery_id,
+            ":campaign_id": outcome.campaign_id,
+            ":action_id": outcome.action_id,
+            ":broadcast_id": outcome.broadcast_id,
+            ":newsletter_id": outcome.newsletter_id,
+            ":transactional_message_id": outcome.transactional_message_id,
+            ":template_id": outcome.template_id,
+            ":subject": outcome.subject,
+            ":href": outcome.href,
+            ":link_id": outcome.link_id,
+            ":channel": outcome.channel,
+            ":bounce_class": outcome.bounce_class,
+            ":bounce_blame": outcome.bounce_blame,
+            ":machine": outcome.machine,
+            ":prefetched": outcome.prefetched,
+            ":proxied": outcome.proxied,
+            ":synthetic": outcome.synthetic,
+            ":source": outcome.source,
+            ":metadata": outcome.metadata,
+            ":metric": outcome.metric,
+            ":time_source": outcome.time_source,
+            ":failure_message": outcome.failure_message,
+            ":appended_at": time::text(outcome.appended_at),
+            ":kafka_topic": &*row.topic,
+            ":kafka_partition": row.partition,
+            ":kafka_offset": row.offset.0,
+        })
+        .map(drop)
+}
+
+fn insert_conflict(transaction: &Transaction<'_>, row: &Row, now: &str) -> rusqlite::Result<()> {
+    let outcome = serde_json::to_string(&row.outcome)
+        .map_err(|err| rusqlite::Error::ToSqlConversionFailure(err.into()))?;
+    let position = (&*row.topic, row.partition, row.offset.0);
+    transaction
+        .prepare_cached(INSERT_CONFLICT)?
+        .execute(params![row.outcome.event_id, position.0, position.1, position.2, now, outcome])
+        .map(drop)
+}
+
+/// Whether an insert failed because the primary key is there already.
+fn is_taken(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|found| {
+        found.code == ErrorCode::ConstraintViolation
+            && found.extended_code == ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+    })
+}

@@ -1,0 +1,207 @@
+mod crash;
+mod refusal;
+
+use std::path::Path;
+use std::time::Duration;
+
+use kafka::{NextOffset, RecordOffset};
+use rusqlite::Connection;
+use schemas::record::MessageOutcome;
+
+use super::Sqlite;
+use crate::Target;
+use crate::target::{Batch, Row, Stored};
+
+const TOPIC: &str = "outcomes.warehouse.v1";
+
+fn open(path: &Path) -> Sqlite {
+    Sqlite::open(path, Duration::from_secs(5)).expect("opens")
+}
+
+fn row(partition: i32, offset: i64, event_id: &str) -> Row {
+    let outcome = MessageOutcome {
+        event_id: event_id.to_owned(),
+        metadata: "{}".to_owned(),
+        metric: "sent".to_owned(),
+        ..MessageOutcome::default()
+    };
+    Row { topic: TOPIC.into(), partition, offset: RecordOffset(offset), outcome }
+}
+
+fn batch(rows: impl IntoIterator<Item = Row>) -> Batch {
+    let mut batch = Batch::default();
+    rows.into_iter().for_each(|row| batch.add(row));
+    batch
+}
+
+fn positions(sqlite: &mut Sqlite, partitions: &[i32]) -> Vec<Option<NextOffset>> {
+    let named: Vec<_> = partitions.iter().map(|partition| (TOPIC.to_owned(), *partition)).collect();
+    sqlite.positions(&named).expect("reads")
+}
+
+fn count(sqlite: &Sqlite, table: &str) -> i64 {
+    sqlite
+        .connection
+        .query_row(&format!("SELECT count(*) FROM {table}"), (), |row| row.get(0))
+        .expect("counts")
+}
+
+#[test]
+fn a_taken_event_id_is_recorded_with_both_positions_and_the_whole_outcome() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut sqlite = open(&dir.path().join("w"));
+    let second = row(1, 9, "a");
+    let stored = sqlite.store(&batch([row(0, 4, "a"), row(0, 5, "b"), second.clone()])).expect("stores");
+    assert_eq!(stored, Stored { rows: 2, conflicts: 1, replayed: 0 });
+    let found = sqlite.connection.query_row("SELECT * FROM message_outcome_conflicts", (), |row| {
+        let read: (String, i32, i64) =
+            (row.get("event_id")?, row.get("kafka_partition")?, row.get("kafka_offset")?);
+        let kept: (i32, i64, String) =
+            (row.get("stored_partition")?, row.get("stored_offset")?, row.get("outcome")?);
+        Ok((read, kept))
+    });
+    let (read, (stored_partition, stored_offset, outcome)) = found.expect("one conflict");
+    assert_eq!(read, ("a".to_owned(), 1, 9));
+    assert_eq!((stored_partition, stored_offset), (0, 4));
+    assert_eq!(serde_json::from_str::<MessageOutcome>(&outcome).expect("JSON"), second.outcome);
+    assert_eq!(positions(&mut sqlite, &[0, 1, 2]), [Some(NextOffset(6)), Some(NextOffset(10)), None]);
+}
+
+#[test]
+fn a_position_moves_past_records_that_make_no_row_and_never_back() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut sqlite = open(&dir.path().join("w"));
+    let mut dead_letter = Batch::default();
+    dead_letter.pass(&TOPIC.into(), 0, RecordOffset(7));
+    sqlite.store(&dead_letter).expect("stores");
+    assert_eq!(positions(&mut sqlite, &[0]), [Some(NextOffset(8))]);
+    let mut earlier = Batch::default();
+    earlier.pass(&TOPIC.into(), 0, RecordOffset(3));
+    sqlite.store(&earlier).expect("stores");
+    assert_eq!(positions(&mut sqlite, &[0]), [Some(NextOffset(8))]);
+}
+
+/// The position is read under the write lock, so a member that lost a partition without knowing can't double a row.
+#[test]
+fn s1_two_owners_of_one_partition_store_it_once() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("w");
+    let (mut zombie, mut owner) = (open(&path), open(&path));
+    let log: Vec<Row> = (0..10).map(|offset| row(0, offset, &format!("e{offset}"))).collect();
+    zombie.store(&batch(log[..4].to_vec())).expect("stores");
+    owner.store(&batch(log[4..7].to_vec())).expect("stores");
+    let stored = zombie.store(&batch(log[4..9].to_vec())).expect("stores");
+    assert_eq!(stored, Stored { rows: 2, conflicts: 0, replayed: 3 });
+    let stored = owner.store(&batch(log[7..].to_vec())).expect("stores");
+    assert_eq!(stored, Stored { rows: 1, conflicts: 0, replayed: 2 });
+    assert_eq!((count(&owner, "message_outcomes"), count(&owner, "message_outcome_conflicts")), (10, 0));
+}
+
+/// Each field holds a value of its own, so a swapped pair of columns shows.
+#[test]
+fn every_field_ends_in_the_column_of_its_name() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut sqlite = open(&dir.path().join("w"));
+    let mut fields = serde_json::to_value(MessageOutcome::default()).expect("JSON");
+    for (index, (name, value)) in fields.as_object_mut().expect("an object").iter_mut().enumerate() {
+        *value = match name.as_str() {
+            "machine" | "proxied" => true.into(),
+            "prefetched" | "synthetic" => false.into(),
+            "metadata" => "{\"index\":1}".into(),
+            _ if value.is_number() => index.into(),
+            _ => format!("{name} {index}").into(),
+        };
+    }
+    let outcome: MessageOutcome = serde_json::from_value(fields.clone()).expect("fits");
+    sqlite.store(&batch([Row { outcome, ..row(3, 14, "") }])).expect("stores");
+
+    for (name, value) in fields.as_object().expect("an object") {
+        let column = if name == "occurred_at" { "timestamp" } else { name };
+        let read = format!("SELECT {column} FROM message_outcomes");
+        let text =
+            |sql: &str| sqlite.connection.query_row(sql, (), |row| row.get::<_, String>(0)).expect("a text");
+        match value {
+            serde_json::Value::String(expected) => assert_eq!(&text(&read), expected, "{name}"),
+            serde_json::Value::Bool(expected) => {
+                let found: i64 = sqlite.connection.query_row(&read, (), |row| row.get(0)).expect("a flag");
+                assert_eq!(found, i64::from(*expected), "{name}");
+            }
+            number => assert_eq!(
+                text(&read),
+                format!("1970-01-01T00:00:00.{:03}Z", number.as_i64().expect("ms")),
+                "{name}"
+            ),
+        }
+    }
+    let place = "SELECT kafka_topic || ' ' || kafka_partition || ' ' || kafka_offset FROM message_outcomes";
+    let place: String = sqlite.connection.query_row(place, (), |row| row.get(0)).expect("a text");
+    assert_eq!(place, format!("{TOPIC} 3 14"));
+}
+
+#[test]
+fn the_columns_stand_in_the_order_of_the_design() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let sqlite = open(&dir.path().join("w"));
+    let mut listing =
+        sqlite.connection.prepare("SELECT name FROM pragma_table_info('message_outcomes')").expect("lists");
+    let names: Vec<String> =
+        listing.query_map((), |row| row.get(0)).expect("lists").map(|name| name.expect("a name")).collect();
+    let design = "event_id event_type timestamp received_at inserted_at customer_id recipient_token recipient_domain \
+        delivery_id campaign_id action_id broadcast_id newsletter_id transactional_message_id template_id subject href \
+        link_id channel bounce_class bounce_blame machine prefetched proxied synthetic source metadata";
+    assert_eq!(names[..27].join(" "), design);
+}
+
+#[test]
+fn the_funnel_counts_messages_and_leaves_machines_out() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut sqlite = open(&dir.path().join("w"));
+    let day_ms = 86_400_000;
+    let event = |offset: i64, metric: &str, delivery: &str, machine: Option<bool>, occurred_at: i64| {
+        let mut row = row(0, offset, &format!("e{offset}"));
+        row.outcome.metric = metric.to_owned();
+        row.outcome.delivery_id = Some(delivery.to_owned());
+        row.outcome.campaign_id = Some("23".to_owned());
+        row.outcome.machine = machine;
+        row.outcome.occurred_at = occurred_at;
+        row
+    };
+    let rows = [
+        event(0, "sent", "d1", None, 0),
+        event(1, "sent", "d2", None, 5),
+        event(2, "clicked", "d1", None, 6),
+        event(3, "clicked", "d1", Some(false), 7),
+        event(4, "clicked", "d2", Some(true), 8),
+        event(5, "subscribed", "d2", None, 9),
+        event(6, "bounced", "d2", None, day_ms),
+    ];
+    sqlite.store(&batch(rows)).expect("stores");
+    let mut funnel = sqlite.connection.prepare("SELECT * FROM message_funnel ORDER BY day").expect("a view");
+    let lines: Vec<(String, String, [i64; 6])> = funnel
+        .query_map((), |row| {
+            let counts =
+                ["sent", "delivered", "opened", "clicked", "converted", "bounced"].map(|name| row.get(name));
+            let [a, b, c, d, e, f] = counts;
+            Ok((row.get("campaign_id")?, row.get("day")?, [a?, b?, c?, d?, e?, f?]))
+        })
+        .expect("reads")
+        .map(|line| line.expect("a line"))
+        .collect();
+    let line = |day: &str, counts| ("23".to_owned(), day.to_owned(), counts);
+    assert_eq!(lines, [line("1970-01-01", [2, 0, 0, 1, 0, 0]), line("1970-01-02", [0, 0, 0, 0, 0, 1])]);
+}
+
+#[test]
+fn readers_see_a_steady_state_while_the_sink_writes() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("w");
+    let mut sqlite = open(&path);
+    sqlite.store(&batch([row(0, 0, "a")])).expect("stores");
+    let mut reader = Connection::open(&path).expect("opens");
+    let reading = reader.transaction().expect("begins");
+    let seen =
+        || reading.query_row("SELECT count(*) FROM message_outcomes_unique", (), |row| row.get::<_, i64>(0));
+    assert_eq!(seen().expect("reads"), 1);
+    sqlite.store(&batch([row(0, 1, "b")])).expect("a reader blocks nobody");
+    assert_eq!(seen().expect("reads"), 1);
+}
