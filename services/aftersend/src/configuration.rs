@@ -1,0 +1,210 @@
+//! Every role's settings, read from one file and one environment.
+
+use std::path::Path;
+
+use kafka::Connection;
+use schemas::token::TokenKey;
+use schemas::topic::Topics;
+use schemas::topic::meta::Topology;
+use settings::{Environment, Fault, Faults, Field, Reader, Secret};
+
+use crate::cli::Role;
+
+static PREFIX: Field = Field::new(
+    "topics.prefix",
+    "AFTERSEND_TOPIC_PREFIX",
+    "Put before every topic and consumer group: one workspace per prefix.",
+)
+.default("");
+static PARTITIONS: Field = Field::new(
+    "topics.partitions",
+    "AFTERSEND_PARTITIONS",
+    "Partitions of raw and of all that share its partitioning: 32 where `bootstrap` makes them, and never changed after. \
+     A role that is given it refuses topics with another count.",
+);
+static REPLICATION: Field = Field::new(
+    "topics.replication",
+    "AFTERSEND_REPLICATION",
+    "Replicas of each topic that `bootstrap` makes; 3, or as many brokers as there are, where unset.",
+);
+static TOKEN_KEY: Field = Field::new(
+    "token_key",
+    "AFTERSEND_TOKEN_KEY",
+    "Secret under which addresses become tokens, at least 16 bytes. Never rotated in place. Required in production; elsewhere a \
+     fixed key is used, and its tokens begin with `t0.`.",
+)
+.secret();
+/// Read by the command line itself; named here so that it is documented, and known to be ours.
+static CONFIG: Field =
+    Field::new("config", "AFTERSEND_CONFIG", "Settings file, TOML or YAML; the same as `--config`.");
+
+/// How many partitions `bootstrap` makes where nobody says.
+const PARTITIONS_DEFAULT: u32 = 32;
+const PARTITIONS_MAX: u32 = 1_024;
+
+/// What every role shares.
+#[derive(Debug)]
+pub(crate) struct Common {
+    pub(crate) connection: Connection,
+    pub(crate) prefix: String,
+    pub(crate) topics: Topics,
+    pub(crate) partitions: Option<u32>,
+    pub(crate) replication: Option<u32>,
+    pub(crate) tokens: TokenKey,
+    pub(crate) telemetry: telemetry::Settings,
+    pub(crate) admin: std::net::SocketAddr,
+}
+
+/// Every setting of every role.
+pub(crate) fn catalogue() -> Vec<&'static Field> {
+    [
+        &[&settings::ENVIRONMENT, &CONFIG, &PREFIX, &PARTITIONS, &REPLICATION, &TOKEN_KEY],
+        Connection::FIELDS,
+        telemetry::FIELDS,
+        lifecycle::admin::FIELDS,
+        gateway::FIELDS,
+        processor::Settings::FIELDS,
+        customerio_sink::FIELDS,
+        bigquery_sink::FIELDS,
+    ]
+    .concat()
+}
+
+/// Reads what is common, and with `role` what is a role's own; every fault at once.
+pub(crate) fn read<T>(
+    file: Option<&Path>,
+    role: impl FnOnce(&mut Reader) -> Option<T>,
+) -> Result<(Common, T), Faults> {
+    let mut reader = reader(file);
+    let common = Common::read(&mut reader);
+    let own = role(&mut reader);
+    for warning in reader.warnings() {
+        eprintln!("aftersend: {warning}");
+    }
+    reader.finish()?;
+    Ok((common.expect("a fault is recorded where nothing was read"), own.expect("as above")))
+}
+
+/// `aftersend check-config`
+pub(crate) fn check(file: Option<&Path>, roles: &[Role]) -> anyhow::Result<()> {
+    let roles = if roles.is_empty() { &Role::ALL[..] } else { roles };
+    read(file, |reader| {
+        let sound: Vec<bool> = roles.iter().map(|role| is_sound(reader, *role)).collect();
+        sound.into_iter().all(|sound| sound).then_some(())
+    })?;
+    println!("configuration is sound for {} roles", roles.len());
+    Ok(())
+}
+
+/// A reader over `file` and this process's environment.
+pub(crate) fn reader(file: Option<&Path>) -> Reader {
+    Reader::new(&catalogue(), file, settings::process_environment())
+}
+
+fn is_sound(reader: &mut Reader, role: Role) -> bool {
+    match role {
+        Role::Gateway => gateway::Settings::read(reader).is_some(),
+        Role::Processor => processor::Settings::read(reader).is_some(),
+        Role::SinkCustomerio => customerio_sink::Settings::read(reader).is_some(),
+        Role::SinkBigquery => bigquery_sink::Settings::read(reader).is_some(),
+    }
+}
+
+impl Common {
+    pub(crate) fn read(reader: &mut Reader) -> Option<Self> {
+        let connection = Connection::read(reader);
+        let prefix: Option<String> = reader.read(&PREFIX);
+        let partitions: Option<Option<u32>> = reader.optional(&PARTITIONS);
+        let replication: Option<Option<u32>> = reader.optional(&REPLICATION);
+        let tokens = read_token_key(reader);
+        let telemetry = telemetry::Settings::read(reader);
+        let admin = lifecycle::admin::read(reader);
+        if let Some(Some(count)) = partitions {
+            reader.require((1..=PARTITIONS_MAX).contains(&count), || {
+                let wanted = format!("1 to {PARTITIONS_MAX}");
+                Fault::new(
+                    &PARTITIONS,
+                    count.to_string(),
+                    wanted,
+                    "choose a count for good: it can't be changed later",
+                )
+            });
+        }
+        let prefix = prefix?;
+        Some(Self {
+            connection: connection?,
+            topics: Topics::new(&prefix),
+            prefix,
+            partitions: partitions?,
+            replication: replication?,
+            tokens: tokens?,
+            telemetry: telemetry?,
+            admin: admin?,
+        })
+    }
+
+    /// What the topics are held against: `found` where nothing is configured.
+    pub(crate) fn topology(&self, found: Option<u32>) -> Topology {
+        Topology {
+            partitions: self.partitions.or(found).unwrap_or(PARTITIONS_DEFAULT),
+            framing: "single-object".to_owned(),
+            token_key: self.tokens.fingerprint(),
+            tokenised_ids: false,
+        }
+    }
+}
+
+fn read_token_key(reader: &mut Reader) -> Option<TokenKey> {
+    let environment: Environment = reader.read(&settings::ENVIRONMENT)?;
+    let secret: Option<Secret> = reader.optional(&TOKEN_KEY)?;
+    let Some(secret) = secret else {
+        reader.require(environment != Environment::Production, || {
+            let mend = "make one with `openssl rand -base64 32` and keep it as long as the data";
+            Fault::new(&TOKEN_KEY, "nothing", "a secret of at least 16 bytes in production", mend)
+        });
+        return Some(TokenKey::development());
+    };
+    let key = TokenKey::new(secret.expose().as_bytes());
+    reader.require(key.is_some(), || {
+        let mend = "make one with `openssl rand -base64 32`";
+        Fault::new(&TOKEN_KEY, format!("{} bytes", secret.expose().len()), "at least 16 bytes", mend)
+    });
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(env: &[(&str, &str)]) -> String {
+        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let mut reader = Reader::new(&catalogue(), None, env);
+        let _ = Common::read(&mut reader);
+        reader.finish().err().map(|faults| faults.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn production_wants_a_token_key_of_its_own() {
+        let production = [("AFTERSEND_KAFKA", "b:9092"), ("AFTERSEND_ENV", "production")];
+        assert!(faults(&production).contains("AFTERSEND_TOKEN_KEY"), "{}", faults(&production));
+        assert_eq!(faults(&production[..1]), "");
+    }
+
+    #[test]
+    fn the_settings_page_says_what_the_code_reads() {
+        let page = include_str!("../../../docs/settings.md");
+        assert!(
+            page.ends_with(&settings::table(&catalogue())),
+            "run `aftersend settings` and put its table into docs/settings.md"
+        );
+    }
+
+    #[test]
+    fn no_two_settings_share_a_name() {
+        let mut keys: Vec<&str> = catalogue().iter().flat_map(|field| [field.key, field.env]).collect();
+        let all = keys.len();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), all);
+    }
+}

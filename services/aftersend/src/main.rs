@@ -1,0 +1,50 @@
+#![doc = include_str!("../README.md")]
+// The one crate that talks to a terminal.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod cli;
+mod configuration;
+mod demo;
+mod role;
+mod signature;
+mod topology;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+
+/// Exit code of a bad configuration: `EX_USAGE` of BSD's sysexits.
+const BAD_CONFIGURATION: u8 = 64;
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            if let Some(faults) = error.downcast_ref::<settings::Faults>() {
+                eprintln!("bad configuration:\n{faults}");
+                return ExitCode::from(BAD_CONFIGURATION);
+            }
+            eprintln!("aftersend: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let file = cli.config.as_deref();
+    match cli.command {
+        Command::Gateway => role::gateway(file).map(|()| ExitCode::SUCCESS),
+        Command::Processor => role::processor(file).map(|()| ExitCode::SUCCESS),
+        Command::Sink { sink } => role::sink(file, sink).map(|()| ExitCode::SUCCESS),
+        Command::Bootstrap => topology::bootstrap_command(file).map(|()| ExitCode::SUCCESS),
+        Command::CheckConfig { roles } => configuration::check(file, &roles).map(|()| ExitCode::SUCCESS),
+        Command::VerifySignature(arguments) => signature::verify(file, &arguments),
+        Command::Settings => {
+            print!("{}", settings::table(&configuration::catalogue()));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Demo(arguments) => demo::run(&arguments),
+    }
+}
