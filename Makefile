@@ -1,0 +1,40 @@
+# Everything starts here; `make help` lists it. Each goal sets up what it needs.
+
+# The build lives outside the checkout, so that a fresh clone (CI's, or a second one of yours) doesn't compile RocksDB again.
+AFTERSEND_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/aftersend
+CARGO_TARGET_DIR ?= $(AFTERSEND_CACHE)/target
+export AFTERSEND_CACHE CARGO_TARGET_DIR
+# Where `scripts/setup` puts Rust, should it have to.
+export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
+
+# One set of flags for every goal, so that one build serves them all.
+BUILD := --release --workspace --locked
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build run test verify clean distclean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what is missing to build and run (Debian: apt-get, rustup)
+	@scripts/setup
+
+build: setup ## build everything
+	cargo build $(BUILD)
+
+run: build ## the whole topology on this machine, live (make run ARGS="--events 10000 --once")
+	@exec "$(CARGO_TARGET_DIR)/release/aftersend" demo $(ARGS)
+
+test: build ## every test, with a real Kafka
+	cargo test $(BUILD)
+
+verify: setup ## formatting, lints and documentation, warnings refused
+	cargo fmt --all --check
+	cargo clippy $(BUILD) --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc $(BUILD) --no-deps
+
+clean: ## remove what the demo left behind; the build and the downloads stay
+	rm -rf .demo
+
+distclean: clean ## remove the build and the downloads as well
+	rm -rf "$(CARGO_TARGET_DIR)" "$(AFTERSEND_CACHE)/kafka"

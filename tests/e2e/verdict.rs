@@ -1,0 +1,105 @@
+//! What must hold once everything is worked off.
+
+use std::collections::BTreeMap;
+
+use aftersend_tests::broker::topic;
+use aftersend_tests::oracle::{Oracle, Row, profile_key};
+use aftersend_tests::proof::{assert_none, differences, differences_each_once, history};
+use aftersend_tests::vendor::Vendor;
+use aftersend_tests::wait::{PATIENCE, await_until};
+use aftersend_tests::warehouse::Warehouse;
+use aftersend_tests::world::World;
+use devkit::customerio::webhook::Schedule;
+use schemas::record::{CustomerTraits, MessageOutcome, Suppression};
+use schemas::topic::Topic;
+use serde_json::Value;
+
+/// The processor's consumer group, before the prefix.
+const PROCESSOR: &str = "aftersend.processor";
+
+/// The oracle for all outcomes of the schedules.
+pub(crate) fn oracle(schedules: &[&Schedule]) -> Oracle {
+    let outcomes = schedules.iter().flat_map(|schedule| schedule.outcomes());
+    Oracle::of(outcomes.map(|outcome| &outcome.body[..]))
+}
+
+/// Waits until the processor has committed everything that is in raw.
+pub(crate) fn await_processed(world: &World) {
+    world.topic(Topic::Raw).await_worked_off(&world.group(PROCESSOR));
+}
+
+/// The outcome topics, read with `read_committed`, say what the oracle says, each event once; nothing was set aside.
+pub(crate) fn topics_hold(world: &World, oracle: &Oracle) {
+    let outcomes = world.topic(Topic::Warehouse).decoded::<MessageOutcome>();
+    let outcomes = outcomes.into_iter().map(|outcome| (outcome.event_id.clone(), row_of(outcome)));
+    assert_none("warehouse topic", &differences_each_once(oracle.rows(), outcomes.collect()));
+
+    let traits = world.topic(Topic::Trait).latest::<CustomerTraits>();
+    let traits = traits.into_iter().map(|(key, traits)| (key, without_way(traits))).collect();
+    assert_none("traits", &differences(&oracle.traits(), &traits));
+
+    let suppressions = world.topic(Topic::Suppression).latest::<Suppression>();
+    assert!(suppressions.iter().all(|(key, record)| *key == record.customer_id), "a record is its key's own");
+    let suppressions = suppressions.into_iter().map(|(key, record)| (key, record.entries)).collect();
+    assert_none("suppressions", &differences(&oracle.suppressions(), &suppressions));
+
+    assert_none("history of the traits", &history::faults(&world.topic(Topic::Trait).decoded()));
+    assert_eq!(world.topic(Topic::DeadLetter).records().len(), 0, "dead letters");
+}
+
+/// Waits until the warehouse has all of the warehouse topic, and compares its rows.
+pub(crate) fn warehouse_holds(world: &World, oracle: &Oracle) {
+    let warehouse = Warehouse::open(&world.warehouse());
+    let expected = oracle.rows().len() as u64;
+    await_until("every outcome to be stored", PATIENCE, || (warehouse.stored() >= expected).then_some(()));
+    assert_none("warehouse", &differences_each_once(oracle.rows(), warehouse.rows()));
+    assert_eq!(warehouse.conflicts(), 0, "outcomes that came to the warehouse twice");
+}
+
+/// Waits until the profiles at Customer.io are what the oracle says, then looks again once the sink has worked everything off.
+pub(crate) fn profiles_hold(world: &World, vendor: &Vendor, oracle: &Oracle) {
+    let group = world.group("aftersend-customerio-sink");
+    world.topic(Topic::Trait).await_worked_off(&group);
+    world.topic(Topic::Suppression).await_worked_off(&group);
+    assert_none("profiles", &profile_faults(vendor, oracle));
+}
+
+/// Each profile that isn't as the oracle says. Customers without a profile (deleted, known by address alone) have none to judge.
+pub(crate) fn profile_faults(vendor: &Vendor, oracle: &Oracle) -> Vec<String> {
+    let mut expected = oracle.profiles();
+    let profiles = vendor.track().profiles();
+    assert!(!profiles.is_empty());
+    let mut faults = Vec::new();
+    for profile in profiles {
+        let attributes = profile
+            .attributes
+            .keys()
+            .filter_map(|name| profile.attribute(name).map(|value| (name.clone(), value.clone())));
+        let found: BTreeMap<String, Value> = attributes.collect();
+        let key = profile_key(&profile);
+        let wanted = expected.remove(&key).unwrap_or_default();
+        faults.extend(differences(&wanted, &found).into_iter().map(|fault| format!("{key}: {fault}")));
+    }
+    faults
+}
+
+/// Latest records, without what tells of the way to them.
+fn without_way(traits: CustomerTraits) -> CustomerTraits {
+    CustomerTraits { revision: 0, as_of: 0, changed: Vec::new(), ..traits }
+}
+
+fn row_of(outcome: MessageOutcome) -> Row {
+    Row {
+        customer_id: outcome.customer_id,
+        channel: outcome.channel,
+        metric: outcome.metric,
+        occurred_at_ms: outcome.occurred_at,
+        delivery_id: outcome.delivery_id,
+    }
+}
+
+/// The events in raw, by their ids, copies included.
+pub(crate) fn raw_event_ids(world: &World) -> Vec<String> {
+    let records = world.topic(Topic::Raw).records();
+    records.iter().map(|record| topic::decoded::<schemas::record::RawRecord>(record).event_id).collect()
+}

@@ -1,0 +1,48 @@
+//! The Kafka that all tests of one binary share.
+
+pub mod topic;
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use devkit::kafka::Broker;
+use kafka::Connection;
+use tempfile::TempDir;
+
+/// A broker that ends with the last test that holds it. Tests keep apart by topic prefix.
+#[derive(Debug)]
+pub struct Shared {
+    broker: Broker,
+    _folder: TempDir,
+}
+
+impl Shared {
+    /// The one of this process, started where nobody holds it; `AFTERSEND_KAFKA` names a cluster to use instead.
+    ///
+    /// # Panics
+    /// Where Kafka doesn't start.
+    #[must_use]
+    pub fn obtain() -> Arc<Shared> {
+        static SHARED: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.upgrade().unwrap_or_else(|| {
+            let folder = tempfile::tempdir().expect("a temporary folder can be made");
+            let existing = std::env::var("AFTERSEND_KAFKA").ok();
+            let broker = Broker::obtain(existing.as_deref(), folder.path(), &|_| {}).expect("Kafka starts");
+            let fresh = Arc::new(Shared { broker, _folder: folder });
+            *shared = Arc::downgrade(&fresh);
+            fresh
+        })
+    }
+
+    /// Bootstrap servers.
+    #[must_use]
+    pub fn bootstrap(&self) -> &str {
+        self.broker.bootstrap()
+    }
+
+    /// A connection to it.
+    #[must_use]
+    pub fn connection(&self) -> Connection {
+        Connection::plain(self.bootstrap())
+    }
+}

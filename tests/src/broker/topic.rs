@@ -1,0 +1,150 @@
+//! What lies on a topic, seen from outside: committed records only, up to the end of the log.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kafka::transaction::{Tail, TailError};
+use kafka::{Connection, Incoming, NextOffset, RecordOffset};
+use schemas::codec;
+use schemas::record::Record;
+
+use crate::wait::await_that;
+
+/// How long a transaction may stay undecided: longer than one lives whose producer was killed.
+const UNDECIDED_MAX: Duration = Duration::from_secs(90);
+
+/// A topic to look at.
+#[derive(Clone, Debug)]
+pub struct Topic {
+    connection: Connection,
+    name: String,
+    partitions: u32,
+}
+
+impl Topic {
+    /// The topic `name`, which has so many partitions.
+    #[must_use]
+    pub fn new(connection: Connection, name: &str, partitions: u32) -> Topic {
+        Topic { connection, name: name.to_owned(), partitions }
+    }
+
+    /// Every committed record in partition order, once every transaction is decided.
+    ///
+    /// # Panics
+    /// Where Kafka fails, or a transaction stays undecided.
+    #[must_use]
+    pub fn records(&self) -> Vec<Incoming> {
+        let tail = self.tail("aftersend-tests");
+        let mut records = Vec::new();
+        for partition in self.partitions() {
+            let (low, high) = tail.extent(&self.name, partition).expect("Kafka tells a log's extent");
+            let decided = tail.await_decided(&self.name, partition, high, UNDECIDED_MAX, &|| false);
+            decided.expect("every transaction ends");
+            let read = tail.replay(&self.name, partition, low, &|| false, |record| {
+                records.push(record);
+                Ok::<(), TailError>(())
+            });
+            read.expect("Kafka hands out its records");
+        }
+        records
+    }
+
+    /// Every committed record, decoded.
+    ///
+    /// # Panics
+    /// As [`Topic::records`], and where a record has no value or another schema.
+    #[must_use]
+    pub fn decoded<R: Record>(&self) -> Vec<R> {
+        self.records().iter().map(decoded).collect()
+    }
+
+    /// The last committed record of each key: what a compacted topic says.
+    ///
+    /// # Panics
+    /// As [`Topic::decoded`], and where a key isn't text.
+    #[must_use]
+    pub fn latest<R: Record>(&self) -> BTreeMap<String, R> {
+        self.records().iter().map(|record| (key(record), decoded(record))).collect()
+    }
+
+    /// How many records lie between the beginning and the end, on a topic without transactions.
+    ///
+    /// # Panics
+    /// Where Kafka fails.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        let tail = self.tail("aftersend-tests");
+        let extents = self.partitions().map(|partition| tail.extent(&self.name, partition));
+        let lengths = extents
+            .map(|extent| extent.expect("Kafka tells a log's extent"))
+            .map(|(low, high)| high.0 - low.0);
+        u64::try_from(lengths.sum::<i64>()).expect("a log doesn't end before its beginning")
+    }
+
+    /// Whether a transaction is open on it now: records are in the log, and not decided.
+    ///
+    /// # Panics
+    /// Where Kafka fails.
+    #[must_use]
+    pub fn has_open_transaction(&self) -> bool {
+        let tail = self.tail("aftersend-tests");
+        self.partitions().any(|partition| {
+            let (_, high) = tail.extent(&self.name, partition).expect("Kafka tells a log's extent");
+            tail.stable_end(&self.name, partition).expect("Kafka tells a log's stable end") < high
+        })
+    }
+
+    /// What `group` has committed, partition by partition; none where it hasn't.
+    ///
+    /// # Panics
+    /// Where Kafka fails.
+    #[must_use]
+    pub fn committed(&self, group: &str) -> Vec<Option<NextOffset>> {
+        let tail = self.tail(group);
+        let committed = |partition| tail.committed(&self.name, partition, UNDECIDED_MAX);
+        self.partitions().map(|partition| committed(partition).expect("Kafka tells offsets").next).collect()
+    }
+
+    /// Waits until `group` has committed everything that is on the topic when this is called. Markers of transactions,
+    /// which no reader sees, don't count.
+    ///
+    /// # Panics
+    /// Where Kafka fails, or the group doesn't get there.
+    pub fn await_worked_off(&self, group: &str) {
+        let last: BTreeMap<i32, RecordOffset> =
+            self.records().iter().map(|record| (record.partition, record.offset)).collect();
+        await_that(&format!("{group} to work {} off", self.name), || {
+            let committed = self.committed(group);
+            last.iter().all(|(partition, last)| {
+                let place = usize::try_from(*partition).expect("a partition is no negative number");
+                committed[place].is_some_and(|next| next.is_past(*last))
+            })
+        });
+    }
+
+    fn tail(&self, group: &str) -> Tail {
+        Tail::new(&self.connection, group).expect("a reader can be made")
+    }
+
+    fn partitions(&self) -> impl Iterator<Item = i32> + use<> {
+        0..i32::try_from(self.partitions).expect("a partition count is small")
+    }
+}
+
+/// A record's key.
+///
+/// # Panics
+/// Where it has none, or one that isn't text.
+#[must_use]
+pub fn key(record: &Incoming) -> String {
+    String::from_utf8(record.key.clone().expect("a key")).expect("a key is text")
+}
+
+/// A record's value.
+///
+/// # Panics
+/// Where it has none, or one of another schema.
+#[must_use]
+pub fn decoded<R: Record>(record: &Incoming) -> R {
+    codec::decode(record.value.as_deref().expect("a value")).expect("a value of the topic's schema")
+}

@@ -1,0 +1,94 @@
+//! What must come of a set of events, worked out a second time.
+//!
+//! One thread, no state kept: each answer is read off the list of a customer's events, as the table in the processor's README defines
+//! it. Nothing here comes from the processor, the gateway or the webhook crate, nor from the schemas' keys, ids and tokens. It
+//! judges only what the simulated vendor sends, and refuses what it doesn't know.
+
+mod customer;
+mod event;
+mod person;
+mod profile;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use schemas::record::{CustomerTraits, SuppressionEntry};
+use serde_json::Value;
+
+use event::Event;
+
+/// The part of a warehouse row that is derived, not copied.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Row {
+    /// The customer key.
+    pub customer_id: String,
+    /// The channel.
+    pub channel: String,
+    /// The metric.
+    pub metric: String,
+    /// When it happened, Unix milliseconds.
+    pub occurred_at_ms: i64,
+    /// The delivery.
+    pub delivery_id: Option<String>,
+}
+
+/// What must come of the events.
+#[derive(Debug)]
+pub struct Oracle {
+    rows: BTreeMap<String, Row>,
+    customers: BTreeMap<String, Vec<Event>>,
+}
+
+impl Oracle {
+    /// Takes the bodies of distinct events, in any order.
+    ///
+    /// # Panics
+    /// Where one is none that the simulated vendor sends, or comes twice.
+    #[must_use]
+    pub fn of<'a>(bodies: impl IntoIterator<Item = &'a [u8]>) -> Oracle {
+        let mut oracle = Oracle { rows: BTreeMap::new(), customers: BTreeMap::new() };
+        for event in bodies.into_iter().map(Event::read) {
+            let second = oracle.rows.insert(event.id.clone(), event.row());
+            assert!(second.is_none(), "the oracle is given distinct events");
+            if event.customer.is_person {
+                oracle.customers.entry(event.customer.key.clone()).or_default().push(event);
+            }
+        }
+        oracle
+    }
+
+    /// One row per event, by its id.
+    #[must_use]
+    pub fn rows(&self) -> &BTreeMap<String, Row> {
+        &self.rows
+    }
+
+    /// The final traits of each customer who has any, by key. Revision, `as_of` and `changed` are left at their defaults: they tell
+    /// of the way, not of the end.
+    #[must_use]
+    pub fn traits(&self) -> BTreeMap<String, CustomerTraits> {
+        let all = self.customers.iter().map(|(key, events)| (key.clone(), customer::traits(key, events)));
+        all.filter(|(key, traits)| {
+            *traits != CustomerTraits { customer_id: key.clone(), ..CustomerTraits::default() }
+        })
+        .collect()
+    }
+
+    /// The final suppression entries of each customer who has any, by key.
+    #[must_use]
+    pub fn suppressions(&self) -> BTreeMap<String, Vec<SuppressionEntry>> {
+        let all = self.customers.iter().map(|(key, events)| (key.clone(), customer::entries(events)));
+        all.filter(|(_, entries)| !entries.is_empty()).collect()
+    }
+
+    /// The attributes that each customer's profile at Customer.io must have in the end, by key; whoever isn't named has none.
+    #[must_use]
+    pub fn profiles(&self) -> BTreeMap<String, BTreeMap<String, Value>> {
+        let (traits, suppressions) = (self.traits(), self.suppressions());
+        let keys = traits.keys().chain(suppressions.keys());
+        keys.map(|key| (key.clone(), profile::attributes(traits.get(key), suppressions.get(key)))).collect()
+    }
+}
+
+pub use profile::key_of as profile_key;

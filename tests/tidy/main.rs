@@ -1,0 +1,103 @@
+//! The house rules, executed: what design and style ask of the tree as a whole, and no compiler checks.
+//!
+//! Each rule is a pure function from what it reads to what it finds, with a test that plants a violation. A failure
+//! names file and line, the rule and the mend. What a rule can't see (a long sentence, a poor name) is left to review.
+
+mod finding;
+mod rule;
+mod token;
+mod tree;
+
+use finding::expect_none;
+use rule::{crates, domain, forbidden, layout, log, metric, path, promise};
+use tree::tree;
+
+#[test]
+fn dependencies_point_one_way() {
+    expect_none(crates::direction(&tree().packages));
+}
+
+#[test]
+fn each_outside_crate_has_its_place() {
+    expect_none(crates::places(&tree().packages));
+}
+
+#[test]
+fn every_crate_opens_with_its_readme() {
+    expect_none(crates::chapters(&tree().packages, &tree().files));
+}
+
+#[test]
+fn the_domain_knows_no_async_no_io_and_no_clock() {
+    expect_none(tree().rust().filter(|file| domain::is_domain(&file.path)).flat_map(domain::imports));
+}
+
+#[test]
+fn files_are_short() {
+    expect_none(tree().rust().filter_map(layout::long_file));
+}
+
+#[test]
+fn functions_are_short() {
+    expect_none(tree().rust().flat_map(layout::long_functions));
+}
+
+#[test]
+fn folders_hold_few_files() {
+    expect_none(layout::crowded_folders(tree().rust().map(|file| file.path.as_str())));
+}
+
+#[test]
+fn files_are_named_after_what_they_hold() {
+    expect_none(tree().rust().filter_map(|file| layout::vague_name(&file.path)));
+}
+
+#[test]
+fn nothing_is_left_open() {
+    expect_none(tree().rust().flat_map(forbidden::left_open));
+}
+
+#[test]
+fn only_the_binary_prints() {
+    expect_none(tree().rust().flat_map(forbidden::prints));
+}
+
+#[test]
+fn tests_await_and_never_sleep() {
+    expect_none(tree().rust().flat_map(forbidden::sleeps));
+}
+
+#[test]
+fn unsafe_has_one_place() {
+    expect_none(tree().rust().flat_map(forbidden::unsafe_blocks));
+}
+
+#[test]
+fn log_messages_are_lowercase_fragments() {
+    expect_none(tree().rust().flat_map(log::messages));
+}
+
+#[test]
+fn metric_names_end_in_their_unit() {
+    expect_none(tree().rust().flat_map(metric::names));
+}
+
+#[test]
+fn every_metric_is_described_in_its_crate() {
+    expect_none(metric::undescribed(&tree().packages, &tree().files));
+}
+
+#[test]
+fn no_path_of_one_machine_is_committed() {
+    expect_none(tree().files.iter().flat_map(path::of_a_machine));
+}
+
+#[test]
+fn every_promise_that_the_docs_make_has_a_test() {
+    expect_none(promise::untested(&tree().files));
+}
+
+#[test]
+fn the_code_is_formatted() {
+    expect_none(layout::unformatted(&tree().root));
+}
