@@ -45,13 +45,20 @@ impl Bench {
     }
 }
 
+fn kill(mut child: Child) {
+    child.kill().expect("kills");
+    child.wait().expect("ends");
+}
+
 /// Nothing by itself: what [`Bench::spawn`] runs.
 #[test]
 fn the_processor_of_a_parent_test() {
     let Ok(bootstrap) = std::env::var(BOOTSTRAP) else { return };
     let [state, prefix, drill] = [STATE, PREFIX, DRILL].map(|name| std::env::var(name).expect("set too"));
     let drill = Order::parse(&drill).expect("a drill");
-    let settings = Settings { state: PathBuf::from(state), drill: Some(drill), ..crate::bench::settings() };
+    // Small transactions, and so many of them.
+    let (state, drill) = (PathBuf::from(state), Some(drill));
+    let settings = Settings { state, drill, batch_records: 20, ..crate::bench::settings() };
     let topics = Topics::new(&prefix);
     let connection = Connection::plain(&bootstrap);
     let (health, stop) = (Health::new(), Stop::new());

@@ -1,7 +1,10 @@
 //! The crash table of the commit protocol, each row with a real SIGKILL at its point, each survived on the same disk and on an
 //! empty one.
 
+use schemas::topic::Topic;
+
 use crate::bench::{Bench, wipe};
+use crate::view::partitions;
 
 /// Published before the kill and after it; every fifth one twice, so that duplicates span it.
 const BEFORE: u32 = 600;
@@ -65,5 +68,24 @@ fn a_chain_of_kills_leaves_each_event_once() {
     let successor = bench.start("disk").ready();
     bench.worked_off();
     bench.assert_each_once(0..1_000);
+    successor.stopped();
+}
+
+/// C4, C5, C8, C9: killed wherever it happens to be, again and again, while one small transaction follows the other.
+#[test]
+fn a_kill_at_any_moment_leaves_each_event_once() {
+    let bench = Bench::new("anywhere.");
+    let topic = bench.topics.name(Topic::Warehouse).to_owned();
+    let tail = bench.tail();
+    let end = || partitions().map(|partition| tail.extent(&topic, partition).expect("an extent").1.0).sum::<i64>();
+    for round in 0..6 {
+        let from = 300 * round;
+        bench.publish_events((0..from).step_by(11).chain(from..from + 300));
+        let reached = end() + 60 + 7 * i64::from(round);
+        bench.kill_when("disk", || end() >= reached);
+    }
+    let successor = bench.start("disk").ready();
+    bench.worked_off();
+    bench.assert_each_once(0..1_800);
     successor.stopped();
 }
