@@ -69,3 +69,22 @@ impl ClientContext for Observer {
 
 /// For clients that read without a group: nothing ever rebalances.
 impl ConsumerContext for Observer {}
+
+/// Lets a context with a field `observer` do with logs and errors what [`Observer`] does. librdkafka's wrapper wants them of each
+/// context, and has no way to hand them on.
+macro_rules! observed {
+    ($context:ty) => {
+        impl rdkafka::ClientContext for $context {
+            fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
+                self.observer.log(level, facility, message);
+            }
+
+            fn stats_raw(&self, _statistics: &[u8]) {}
+
+            fn error(&self, error: rdkafka::error::KafkaError, reason: &str) {
+                self.observer.error(error, reason);
+            }
+        }
+    };
+}
+pub(crate) use observed;

@@ -4,14 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::{ClientContext, Offset, TopicPartitionList};
+use rdkafka::{Offset, TopicPartitionList};
 use rdkafka_sys::rd_kafka_resp_err_t as Response;
 use tracing::{info, warn};
 
-use crate::client::Observer;
+use crate::client::{Observer, observed};
 use crate::error::{leaves_records_out, refuse_if_fatal};
 use crate::{Connection, Error, Incoming, NextOffset};
 
@@ -322,17 +321,7 @@ impl Owner {
     }
 }
 
-impl ClientContext for Owner {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.observer.log(level, facility, message);
-    }
-
-    fn stats_raw(&self, _statistics: &[u8]) {}
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.observer.error(error, reason);
-    }
-}
+observed!(Owner);
 
 impl ConsumerContext for Owner {
     fn rebalance(

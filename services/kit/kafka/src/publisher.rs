@@ -9,10 +9,9 @@ use std::time::{Duration, Instant};
 
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
-use rdkafka::{ClientContext, config::RDKafkaLogLevel, error::KafkaError};
 use tokio::sync::oneshot;
 
-use crate::client::Observer;
+use crate::client::{Observer, observed};
 use crate::{Connection, Error, Outgoing, PublishError, RecordOffset, ffi};
 
 /// Bounds of a publisher (E3).
@@ -194,17 +193,7 @@ struct Acknowledgements {
     last_ms: AtomicU64,
 }
 
-impl ClientContext for Acknowledgements {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.observer.log(level, facility, message);
-    }
-
-    fn stats_raw(&self, _statistics: &[u8]) {}
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.observer.error(error, reason);
-    }
-}
+observed!(Acknowledgements);
 
 impl ProducerContext for Acknowledgements {
     type DeliveryOpaque = Box<Answer>;

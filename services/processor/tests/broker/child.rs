@@ -28,8 +28,14 @@ impl Bench {
             marker.exists() || child.try_wait().expect("asks").is_some()
         });
         assert!(marker.exists(), "the processor ended before {point}");
-        child.kill().expect("kills");
-        child.wait().expect("ends");
+        kill(child);
+    }
+
+    /// Runs a processor on `disk` and kills it when `holds` has come to hold, wherever it is then.
+    pub(crate) fn kill_when(&self, disk: &str, holds: impl FnMut() -> bool) {
+        let child = self.spawn(&self.disk(disk), "begun:1000000:never");
+        until("it is time to kill", holds);
+        kill(child);
     }
 
     fn spawn(&self, state: &Path, drill: &str) -> Child {

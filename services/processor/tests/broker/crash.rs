@@ -3,8 +3,8 @@
 
 use schemas::topic::Topic;
 
+use crate::bench::view::partitions;
 use crate::bench::{Bench, wipe};
-use crate::view::partitions;
 
 /// Published before the kill and after it; every fifth one twice, so that duplicates span it.
 const BEFORE: u32 = 600;
@@ -77,7 +77,8 @@ fn a_kill_at_any_moment_leaves_each_event_once() {
     let bench = Bench::new("anywhere.");
     let topic = bench.topics.name(Topic::Warehouse).to_owned();
     let tail = bench.tail();
-    let end = || partitions().map(|partition| tail.extent(&topic, partition).expect("an extent").1.0).sum::<i64>();
+    let end =
+        || partitions().map(|partition| tail.extent(&topic, partition).expect("an extent").1.0).sum::<i64>();
     for round in 0..6 {
         let from = 300 * round;
         bench.publish_events((0..from).step_by(11).chain(from..from + 300));

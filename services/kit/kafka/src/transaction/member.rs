@@ -1,14 +1,13 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use rdkafka_sys::rd_kafka_resp_err_t as Response;
 use tracing::warn;
 
-use crate::client::Observer;
+use crate::client::{Observer, observed};
 use crate::consumer::{Group, Revocation, locked, named};
 use crate::error::{leaves_records_out, refuse_if_fatal};
 use crate::{Connection, Error, Incoming, NextOffset};
@@ -179,17 +178,7 @@ struct Rebalances {
     events: Mutex<Vec<Rebalanced>>,
 }
 
-impl ClientContext for Rebalances {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.observer.log(level, facility, message);
-    }
-
-    fn stats_raw(&self, _statistics: &[u8]) {}
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.observer.error(error, reason);
-    }
-}
+observed!(Rebalances);
 
 impl ConsumerContext for Rebalances {
     fn rebalance(

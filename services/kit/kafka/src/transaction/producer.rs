@@ -1,13 +1,12 @@
 use std::time::Duration;
 
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
-use rdkafka::{ClientContext, Offset, TopicPartitionList};
+use rdkafka::{Offset, TopicPartitionList};
 use thiserror::Error;
 use tracing::warn;
 
-use crate::client::Observer;
+use crate::client::{Observer, observed};
 use crate::error::code_name;
 use crate::{Connection, Error, NextOffset, Outgoing, PublishError, ffi};
 
@@ -244,17 +243,7 @@ struct Deliveries {
     observer: Observer,
 }
 
-impl ClientContext for Deliveries {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.observer.log(level, facility, message);
-    }
-
-    fn stats_raw(&self, _statistics: &[u8]) {}
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.observer.error(error, reason);
-    }
-}
+observed!(Deliveries);
 
 impl ProducerContext for Deliveries {
     type DeliveryOpaque = ();
