@@ -1,6 +1,5 @@
 //! Waiting for a condition, with a deadline.
 
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// Longest wait for anything that takes seconds on an idle machine, on one that is busy compiling.
@@ -14,15 +13,13 @@ const PAUSE: Duration = Duration::from_millis(25);
 /// # Panics
 /// After `limit`, naming `what` was waited for.
 pub fn await_until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>) -> T {
-    // Nobody ever sends: a receiver that times out is a pause.
-    let (_kept, pause) = mpsc::channel::<()>();
     let deadline = Instant::now() + limit;
     loop {
         if let Some(found) = look() {
             return found;
         }
         assert!(Instant::now() < deadline, "waited {limit:?} in vain for {what}");
-        let _ = pause.recv_timeout(PAUSE);
+        std::thread::sleep(PAUSE);
     }
 }
 
