@@ -2,4 +2,5 @@
 
 pub mod commit;
 pub mod drill;
+pub mod protocol;
 pub mod step;
