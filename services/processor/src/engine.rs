@@ -1,12 +1,17 @@
-//! The loop: read a batch, make a step of each partition, commit, again. One thread does all of it, so that a rebalance
-//! never meets an open transaction.
+//! The engine: a control thread and its workers, for as long as one membership in the group lasts.
+//!
+//! ```text
+//!  control ── polls the group ──▶ came: restore, then hand to a worker │ go: close the gate, take back, release
+//!  worker  ── inbox ──▶ step ──▶ commit (transaction/protocol.rs) ──▶ disk          one producer and some partitions each
+//! ```
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
 
 use kafka::Connection;
 use kafka::consumer::Group;
-use kafka::transaction::{Member, Tail, TransactionLimits, Transactional};
+use kafka::transaction::{Member, Tail, TransactionLimits};
 use lifecycle::{Stop, Vital};
 use schemas::topic::{Topic, Topics};
 use thiserror::Error;
@@ -16,17 +21,20 @@ use crate::restore::{Place, RestoreError, Restorer};
 use crate::settings::Settings;
 use crate::state::memory::Shared;
 use crate::state::store::StoreError;
-use crate::transaction::commit::CommitError;
+use crate::transaction::assignment::Assignment;
 use crate::transaction::drill::Drill;
+use crate::transaction::producer::{Contest, Producer};
+use crate::transaction::protocol::End;
 use crate::transaction::step::{Rules, StepError};
 
+mod control;
 mod report;
-mod session;
+mod watch;
+mod worker;
 
-use session::Session;
-
-/// How long a new producer waits for the coordinator, which may still be loading.
-const INIT_TIMEOUT: Duration = Duration::from_secs(30);
+use control::{Control, Hand};
+use watch::Pulse;
+use worker::{News, Session, Worker};
 
 /// What a session works with.
 pub(crate) struct Engine<'a> {
@@ -44,6 +52,8 @@ pub(crate) struct Engine<'a> {
     pub rules: &'a Rules,
     /// The cluster's id, where known.
     pub cluster: Option<String>,
+    /// Who else claims our place.
+    pub contest: &'a Contest,
     /// A crash drill, or none.
     pub drill: &'a Drill,
     /// The end.
@@ -58,9 +68,31 @@ pub enum SessionError {
     /// Kafka failed.
     #[error(transparent)]
     Kafka(#[from] kafka::Error),
-    /// The protocol stopped.
-    #[error(transparent)]
-    Commit(#[from] CommitError),
+    /// What became of a transaction could not be settled without a restore.
+    #[error("a transaction ended {end:?}: its partitions are restored")]
+    Unresolved {
+        /// How it ended.
+        end: End,
+    },
+    /// Nothing gets committed.
+    #[error(
+        "{times} transactions in a row were aborted: look at what the brokers refuse, in the warnings before this"
+    )]
+    Fruitless {
+        /// How many.
+        times: u32,
+    },
+    /// Somebody else has our place.
+    #[error(
+        "fenced again and again: another process runs as instance {instance}; give each its own AFTERSEND_PROCESSOR_INSTANCE"
+    )]
+    Contested {
+        /// Our name.
+        instance: String,
+    },
+    /// A worker panicked.
+    #[error("a worker died")]
+    Died,
     /// A partition could not be restored.
     #[error(transparent)]
     Restore(#[from] RestoreError),
@@ -79,6 +111,7 @@ impl SessionError {
         match self {
             Self::Restore(error) => error.is_lasting(),
             Self::Kafka(kafka::Error::Unauthorized { .. } | kafka::Error::Settings(_)) => true,
+            Self::Contested { .. } => true,
             Self::Store(StoreError::Foreign { .. }) | Self::Step(StepError::Value(_)) => true,
             _ => false,
         }
@@ -93,19 +126,36 @@ impl Engine<'_> {
     pub(crate) fn session(
         &self,
         shared: &Arc<Shared>,
-        mut committed: impl FnMut(),
+        committed: &(dyn Fn() + Sync),
     ) -> Result<(), SessionError> {
-        let producer = self.producer()?;
-        let member = Member::join(self.connection, &self.group(), self.topics.name(Topic::Raw))?;
-        let mut session = Session::new(self, producer, member, self.restorer(shared)?);
-        self.vital.not_ready("joining the consumer group");
-        while !self.stop.requested() {
-            if session.turn()? {
-                committed();
-            }
-            self.vital.progress();
-        }
-        Ok(())
+        let restorer = self.restorer(shared)?;
+        let prefetch = self.settings.budget.prefetch_bytes / self.settings.workers as u64;
+        let member = Member::join(self.connection, &self.group(), self.topics.name(Topic::Raw), prefetch)?;
+        let failed = AtomicBool::new(false);
+        let over = || failed.load(Ordering::Relaxed) || self.stop.requested();
+        let assignment = Assignment::default();
+        let session = Session { engine: self, member: &member, assignment, over: &over, committed };
+        let pulses: Vec<Pulse> = (0..self.settings.workers).map(|_| Pulse::default()).collect();
+        std::thread::scope(|scope| {
+            let (news, heard) = channel();
+            let hands = pulses.iter().enumerate().map(|(number, pulse)| {
+                let (orders, ordered) = channel();
+                let (inbox, producer) = (member.inbox(), self.producer(number));
+                let bell = inbox.bell();
+                let worker = Worker::new(&session, pulse, (ordered, news.clone()), (inbox, producer));
+                let (news, name) = (news.clone(), format!("worker-{number}"));
+                let run = move || news.send(News::Ended(run_worker(worker)));
+                let spawned = std::thread::Builder::new().name(name).spawn_scoped(scope, run);
+                spawned.expect("the system has room for a thread");
+                Hand { orders, bell, pulse }
+            });
+            let hands: Vec<Hand<'_>> = hands.collect();
+            let bells: Vec<_> = hands.iter().map(|hand| hand.bell.clone()).collect();
+            let outcome = Control::new(&session, hands, heard, restorer).run();
+            failed.store(true, Ordering::Relaxed);
+            bells.iter().for_each(kafka::transaction::Bell::ring);
+            outcome
+        })
     }
 
     fn group(&self) -> Group {
@@ -131,11 +181,19 @@ impl Engine<'_> {
         Ok(Restorer::start(tail, place, Arc::clone(shared), self.stop.clone()))
     }
 
-    fn producer(&self) -> Result<Transactional, kafka::Error> {
-        let id = format!("{}-{}-0", self.group, self.instance.name());
-        let limits = TransactionLimits::within(self.settings.session_timeout);
-        Transactional::init(self.connection, &id, &limits, INIT_TIMEOUT)
+    /// The transactional id outlives the process, so that a restart ends what the last one left open.
+    fn producer(&self, worker: usize) -> Producer {
+        let id = format!("{}-{}-{worker}", self.group, self.instance.name());
+        let queue_bytes = self.settings.budget.producer_bytes / self.settings.workers as u64;
+        let limits = TransactionLimits::within(self.settings.session_timeout, queue_bytes);
+        Producer::new(self.connection, id, limits)
     }
+}
+
+/// A worker's panic ends the session, not the process.
+fn run_worker(worker: Worker<'_>) -> Result<(), SessionError> {
+    let run = std::panic::AssertUnwindSafe(|| worker.run());
+    std::panic::catch_unwind(run).unwrap_or(Err(SessionError::Died))
 }
 
 impl std::fmt::Debug for Engine<'_> {

@@ -4,8 +4,16 @@
 pub const RECORDS: &str = "processor_records_total";
 /// Records set aside, by `reason`.
 pub const DEAD_LETTERS: &str = "processor_dead_letters_total";
-/// Transactions, by `result`: committed or failed.
+/// Transactions, by `end`, as the protocol names it: committed, aborted, unapplied, elsewhere, undecided or torn.
 pub const TRANSACTIONS: &str = "processor_transactions_total";
+/// Transactions in doubt whose outcome was found out, by `verdict`.
+pub const DOUBTS: &str = "processor_doubts_total";
+/// Producers taken anew, the first one of each worker included.
+pub const PRODUCER_RENEWALS: &str = "processor_producer_renewals_total";
+/// Workers that are at one act for longer than it should take.
+pub const STUCK_WORKERS: &str = "processor_stuck_workers";
+/// Times that the process gave itself up because a worker hung.
+pub const HOPELESS: &str = "processor_hopeless_workers_total";
 /// From T0 to T6.
 pub const COMMIT_SECONDS: &str = "processor_commit_seconds";
 /// From the raw record's append to its outputs' commit.
@@ -25,7 +33,11 @@ pub const STORED_IDS: &str = "processor_stored_ids_records";
 pub const METRICS: &[(&str, &str)] = &[
     (RECORDS, "raw records worked off, by outcome"),
     (DEAD_LETTERS, "raw records set aside, by reason"),
-    (TRANSACTIONS, "transactions, by result"),
+    (TRANSACTIONS, "transactions, by end"),
+    (DOUBTS, "transactions in doubt whose outcome was found out, by verdict"),
+    (PRODUCER_RENEWALS, "producers taken anew"),
+    (STUCK_WORKERS, "workers that are at one act for longer than it should take"),
+    (HOPELESS, "times that the process gave itself up because a worker hung"),
     (COMMIT_SECONDS, "time of a transaction from its beginning to the disk"),
     (LATENCY_SECONDS, "time from a raw record's append to the commit of what follows from it"),
     (PARTITIONS, "partitions owned and restored"),

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kafka::{Cluster, Connection};
@@ -14,6 +15,7 @@ use crate::metric;
 use crate::settings::Settings;
 use crate::state::memory::Shared;
 use crate::transaction::drill::Drill;
+use crate::transaction::producer::Contest;
 use crate::transaction::step::Rules;
 
 /// How long a broker has to answer at the start.
@@ -73,7 +75,7 @@ pub fn run(
     let cluster = Cluster::connect(connection)?;
     let rules = Rules { window: settings.window, tokens, partitions: partitions(&cluster, topics)? };
     let shared = Arc::new(Shared::new(&settings.budget));
-    let drill = Drill::new(settings.drill.clone());
+    let (drill, contest) = (Drill::new(settings.drill.clone()), Contest::default());
     let engine = Engine {
         settings,
         connection,
@@ -82,6 +84,7 @@ pub fn run(
         instance: &instance,
         rules: &rules,
         cluster: cluster.id(START_TIMEOUT),
+        contest: &contest,
         drill: &drill,
         stop,
         vital: &vital,
@@ -114,16 +117,22 @@ fn keep_running(engine: &Engine<'_>, shared: &Arc<Shared>) -> Result<(), Error> 
     let mut fruitless = 0;
     let mut pause = PAUSE_MIN;
     loop {
-        let mut committed_any = false;
-        let outcome = engine.session(shared, || committed_any = true);
+        let committed_any = AtomicBool::new(false);
+        let outcome = engine.session(shared, &|| committed_any.store(true, Ordering::Relaxed));
         let Err(failure) = outcome else { return Ok(()) };
         if engine.stop.requested() {
             return Ok(());
         }
-        if committed_any {
+        if committed_any.into_inner() {
             (fruitless, pause) = (0, PAUSE_MIN);
         }
+        if matches!(failure, SessionError::Kafka(kafka::Error::Fatal { .. })) {
+            engine.contest.fenced();
+        }
         fruitless += 1;
+        if engine.contest.is_lost() {
+            return Err(SessionError::Contested { instance: engine.instance.name().to_owned() }.into());
+        }
         if failure.is_lasting() || fruitless > engine.settings.restarts_max {
             error!(error = &failure as &dyn std::error::Error, "processor gives up");
             return Err(failure.into());

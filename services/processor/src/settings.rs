@@ -23,9 +23,9 @@ static GROUP: Field =
 static SESSION_TIMEOUT: Field = Field::new(
     "processor.session_timeout",
     "AFTERSEND_PROCESSOR_SESSION_TIMEOUT",
-    "After this long without a heartbeat, another instance takes the partitions; longer than a restart takes.",
+    "After this long without a heartbeat, another instance takes the partitions; longer than a restart and moving a volume take.",
 )
-.default("45s");
+.default("180s");
 static WINDOW_DAYS: Field = Field::new(
     "processor.dedupe_window_days",
     "AFTERSEND_PROCESSOR_DEDUPE_WINDOW_DAYS",
@@ -50,18 +50,18 @@ static BATCH_BYTES: Field = Field::new(
     "Bytes read for one transaction at most.",
 )
 .default("16MiB");
-static BLOCK_CACHE: Field = Field::new(
-    "processor.block_cache",
-    "AFTERSEND_PROCESSOR_BLOCK_CACHE",
-    "RocksDB's block cache, shared by all partitions.",
+static MEMORY: Field = Field::new(
+    "processor.memory",
+    "AFTERSEND_PROCESSOR_MEMORY",
+    "What stores, fetched records and records on their way out may take; the process has about 100 MiB besides.",
 )
-.default("256MiB");
-static WRITE_BUFFER: Field = Field::new(
-    "processor.write_buffer",
-    "AFTERSEND_PROCESSOR_WRITE_BUFFER",
-    "RocksDB's memtables, shared by all partitions; counts into the block cache.",
+.default("1GiB");
+static WORKERS: Field = Field::new(
+    "processor.workers",
+    "AFTERSEND_PROCESSOR_WORKERS",
+    "Threads that work partitions off, each with a producer of its own; twice the cores, since a commit waits for brokers.",
 )
-.default("128MiB");
+.default("4");
 static CHECKPOINT_INTERVAL: Field = Field::new(
     "processor.checkpoint_interval",
     "AFTERSEND_PROCESSOR_CHECKPOINT_INTERVAL",
@@ -83,6 +83,9 @@ static DRILL: Field = Field::new(
 /// At most two entries of 17 bytes for each id: well below what a record holds.
 const BATCH_RECORDS_MAX: usize = 100_000;
 
+/// More would only wait for each other.
+const WORKERS_MAX: usize = 256;
+
 /// How the processor runs.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -102,8 +105,10 @@ pub struct Settings {
     pub batch_records: usize,
     /// Bytes read for a transaction at most.
     pub batch_bytes: u64,
-    /// Memory of the stores.
+    /// Memory of stores and queues.
     pub budget: Budget,
+    /// Threads that work partitions off.
+    pub workers: usize,
     /// How often it is noted how far the changelogs are on disk.
     pub checkpoint_interval: Duration,
     /// Fruitless restarts of the engine before the process gives up.
@@ -123,8 +128,8 @@ impl Settings {
         &COMMIT_INTERVAL,
         &BATCH_RECORDS,
         &BATCH_BYTES,
-        &BLOCK_CACHE,
-        &WRITE_BUFFER,
+        &MEMORY,
+        &WORKERS,
         &CHECKPOINT_INTERVAL,
         &RESTARTS_MAX,
         &DRILL,
@@ -140,8 +145,8 @@ impl Settings {
         let commit_interval: Option<Duration> = reader.read(&COMMIT_INTERVAL);
         let batch_records: Option<usize> = reader.read(&BATCH_RECORDS);
         let batch_bytes: Option<ByteSize> = reader.read(&BATCH_BYTES);
-        let block_cache: Option<ByteSize> = reader.read(&BLOCK_CACHE);
-        let write_buffer: Option<ByteSize> = reader.read(&WRITE_BUFFER);
+        let memory: Option<ByteSize> = reader.read(&MEMORY);
+        let workers: Option<usize> = reader.read(&WORKERS);
         let checkpoint_interval = reader.read(&CHECKPOINT_INTERVAL);
         let restarts_max = reader.read(&RESTARTS_MAX);
         let drill = reader.optional(&DRILL);
@@ -154,10 +159,8 @@ impl Settings {
             commit_interval: commit_interval?,
             batch_records: batch_records?,
             batch_bytes: batch_bytes?.bytes(),
-            budget: Budget {
-                block_cache_bytes: block_cache?.bytes(),
-                write_buffer_bytes: write_buffer?.bytes(),
-            },
+            budget: Budget::of(memory?.bytes()),
+            workers: workers?,
             checkpoint_interval: checkpoint_interval?,
             restarts_max: restarts_max?,
             drill: drill?,
@@ -176,15 +179,10 @@ impl Settings {
             let wanted = format!("1 to {BATCH_RECORDS_MAX}: the ids of a transaction travel in one record");
             Fault::new(&BATCH_RECORDS, records.to_string(), wanted, "choose a value between them")
         });
-        let (cache, buffer) = (self.budget.block_cache_bytes, self.budget.write_buffer_bytes);
-        reader.require(buffer <= cache, || {
-            let wanted = "no more than processor.block_cache, into which it counts";
-            Fault::new(
-                &WRITE_BUFFER,
-                format!("{buffer} bytes"),
-                wanted,
-                "lower it, or raise processor.block_cache",
-            )
+        let workers = self.workers;
+        reader.require((1..=WORKERS_MAX).contains(&workers), || {
+            let wanted = format!("1 to {WORKERS_MAX}");
+            Fault::new(&WORKERS, workers.to_string(), wanted, "twice the cores is a good choice")
         });
         let session = self.session_timeout;
         reader.require(session >= Duration::from_secs(6), || {

@@ -1,6 +1,8 @@
 //! The few calls that the wrapper crate lacks or gets wrong, each a small safe function with the reason it exists.
 #![allow(unsafe_code)]
 
+mod queue;
+
 use std::ffi::CStr;
 use std::time::Duration;
 
@@ -10,6 +12,8 @@ use rdkafka::{ClientContext, TopicPartitionList};
 use rdkafka_sys as sys;
 
 use crate::error::code_name;
+
+pub(crate) use queue::{Popped, Queue};
 
 /// Waits until every queued record has its delivery report.
 ///

@@ -38,6 +38,10 @@ pub(super) fn partitions(running: usize) {
     metrics::gauge!(metric::PARTITIONS).set(approximate(running as u64));
 }
 
+pub(super) fn stuck_workers(stuck: usize) {
+    metrics::gauge!(metric::STUCK_WORKERS).set(approximate(stuck as u64));
+}
+
 pub(super) fn ids(partition: i32, store: &PartitionStore) {
     metrics::gauge!(metric::STORED_IDS, "partition" => partition.to_string())
         .set(approximate(store.ids_estimate()));

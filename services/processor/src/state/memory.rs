@@ -9,6 +9,23 @@ pub struct Budget {
     pub block_cache_bytes: u64,
     /// Memtables, which count into the cache.
     pub write_buffer_bytes: u64,
+    /// Records fetched ahead, of all workers.
+    pub prefetch_bytes: u64,
+    /// Records on their way out, of all workers.
+    pub producer_bytes: u64,
+}
+
+impl Budget {
+    /// The shares of `total_bytes`.
+    #[must_use]
+    pub fn of(total_bytes: u64) -> Self {
+        Self {
+            block_cache_bytes: total_bytes / 4 * 3,
+            write_buffer_bytes: total_bytes / 2,
+            prefetch_bytes: total_bytes / 8,
+            producer_bytes: total_bytes / 8,
+        }
+    }
 }
 
 /// What all stores of a process share.

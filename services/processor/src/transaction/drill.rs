@@ -22,16 +22,19 @@ pub enum Point {
     Committed,
     /// After one partition of T6.
     Applied,
+    /// In doubt, with a new producer, before the outcome is asked for.
+    Doubted,
 }
 
 impl Point {
-    const NAMED: [(&'static str, Self); 6] = [
+    const NAMED: [(&'static str, Self); 7] = [
         ("begun", Self::Begun),
         ("sent", Self::Sent),
         ("flushed", Self::Flushed),
         ("offsets_sent", Self::OffsetsSent),
         ("committed", Self::Committed),
         ("applied", Self::Applied),
+        ("doubted", Self::Doubted),
     ];
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kafka::consumer::Group;
-use kafka::transaction::{Member, Polled, Position, Rebalanced, Refusal, TransactionLimits, Transactional};
+use kafka::transaction::{Member, Position, Rebalanced, Refusal, TransactionLimits, Transactional};
 use kafka::{Error, NextOffset, Outgoing};
 use schemas::topic::Topic;
 
@@ -15,21 +15,21 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 impl Bench {
     fn member(&self) -> Member {
         let group = Group { id: self.group(), instance: Some("only".to_owned()), session_timeout: SESSION };
-        Member::join(&self.connection, &group, self.topics.name(Topic::Raw)).expect("a member")
+        Member::join(&self.connection, &group, self.topics.name(Topic::Raw), 1 << 20).expect("a member")
     }
 
     fn assigned(&self) -> Member {
         let member = self.member();
         let assigned = || {
-            matches!(member.poll(Duration::from_millis(100)).expect("polls"), Polled::Rebalanced(events)
-            if matches!(events.as_slice(), [Rebalanced::Assigned(partitions)] if partitions.len() == 3))
+            let events = member.poll(Duration::from_millis(100)).expect("polls");
+            matches!(events.as_slice(), [Rebalanced::Assigned(partitions)] if partitions.len() == 3)
         };
         until("partitions are assigned", assigned);
         member
     }
 
     fn producer(&self) -> Transactional {
-        let limits = TransactionLimits::within(SESSION);
+        let limits = TransactionLimits::within(SESSION, 16 << 20);
         Transactional::init(&self.connection, &self.group(), &limits, TIMEOUT).expect("a producer")
     }
 

@@ -17,7 +17,7 @@ impl Bench {
     fn progress(&self, disk: &str, partition: i32) -> Progress {
         let topic = self.topics.name(Topic::Raw).to_owned();
         let folder = self.disk(disk).join(&topic).join(partition.to_string());
-        let shared = Shared::new(&Budget { block_cache_bytes: 1 << 20, write_buffer_bytes: 1 << 20 });
+        let shared = Shared::new(&Budget::of(4 << 20));
         let identity = Identity { cluster: None, topic, partition, partitions: PARTITIONS };
         let store = PartitionStore::open(&folder, &identity, &shared).expect("opens");
         store.progress().expect("reads").unwrap_or_default()

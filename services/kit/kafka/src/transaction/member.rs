@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,25 +11,19 @@ use tracing::warn;
 use crate::client::{Observer, observed};
 use crate::consumer::{Group, Revocation, locked, named};
 use crate::error::{leaves_records_out, refuse_if_fatal};
-use crate::{Connection, Error, Incoming, NextOffset};
+use crate::ffi::Queue;
+use crate::{Connection, Error, NextOffset};
+
+use super::inbox::Inbox;
+use super::positions::{self, Committed};
 
 /// A group member of the input topic whose offsets are committed only inside transactions.
 ///
-/// Poll it from the one thread that also runs the transactions: a rebalance then never meets an open one.
+/// One thread polls it, which keeps the membership alive. Records come by [`Inbox`]es, each read by a thread of its own, so
+/// that a rebalance can be told, and answered, while transactions go on elsewhere.
 pub struct Member {
-    consumer: BaseConsumer<Rebalances>,
+    consumer: Arc<BaseConsumer<Rebalances>>,
     topic: Arc<str>,
-}
-
-/// What a poll brought.
-#[derive(Debug)]
-pub enum Polled {
-    /// Nothing in time.
-    Nothing,
-    /// A record.
-    Record(Incoming),
-    /// Partitions came or went; records read before this may be of partitions that are gone.
-    Rebalanced(Vec<Rebalanced>),
 }
 
 /// Partitions that came or went.
@@ -36,16 +31,21 @@ pub enum Polled {
 pub enum Rebalanced {
     /// Came. They are paused until [`Member::start`].
     Assigned(Vec<i32>),
-    /// Went.
+    /// Are to go. Nobody else gets them before [`Member::release`], unless they are lost already.
     Revoked(Vec<i32>, Revocation),
 }
 
 impl Member {
-    /// Joins `group` for `topic`.
+    /// Joins `group` for `topic`. An inbox fetches `prefetch_bytes` ahead at most.
     ///
     /// # Errors
     /// Where the client refuses its settings.
-    pub fn join(connection: &Connection, group: &Group, topic: &str) -> Result<Self, Error> {
+    pub fn join(
+        connection: &Connection,
+        group: &Group,
+        topic: &str,
+        prefetch_bytes: u64,
+    ) -> Result<Self, Error> {
         let mut config = connection.client_config(&group.id);
         config
             .set("group.id", &group.id)
@@ -62,50 +62,75 @@ impl Member {
             .set("enable.auto.offset.store", "false")
             // A lost position is a fault to be looked at, never a reason to jump.
             .set("auto.offset.reset", "error")
+            // The end of a partition is news: time may pass by itself from there on.
+            .set("enable.partition.eof", "true")
             .set("fetch.wait.max.ms", "50")
             .set("fetch.queue.backoff.ms", "5")
-            .set("queued.max.messages.kbytes", "32768")
+            .set("queued.max.messages.kbytes", (prefetch_bytes / 1024).clamp(1024, 2_097_151).to_string())
             .set("fetch.message.max.bytes", "2097152")
             .set("check.crcs", "true");
         if let Some(instance) = &group.instance {
             config.set("group.instance.id", instance);
         }
-        let rebalances = Rebalances { observer: Observer::new("member"), events: Mutex::default() };
         let consumer: BaseConsumer<Rebalances> =
-            config.create_with_context(rebalances).map_err(Error::Settings)?;
+            config.create_with_context(Rebalances::default()).map_err(Error::Settings)?;
         consumer.subscribe(&[topic]).map_err(|source| Error::of("subscribe", source))?;
-        Ok(Self { consumer, topic: Arc::from(topic) })
+        Ok(Self { consumer: Arc::new(consumer), topic: Arc::from(topic) })
     }
 
-    /// Waits at most `wait` for a record or a rebalance.
+    /// Waits at most `wait` for partitions to come or go.
     ///
     /// # Errors
-    /// Where the topic is missing, the broker refuses this client, the client is unusable, a position is gone from the
-    /// log, or records can't be read. A lost broker is none: it is waited for.
-    pub fn poll(&self, wait: Duration) -> Result<Polled, Error> {
-        // The wrapper ends a poll right after a rebalance, so a record never comes with one.
+    /// Where the topic is missing, the broker refuses this client, or the client is unusable. A lost broker is none: it is
+    /// waited for.
+    pub fn poll(&self, wait: Duration) -> Result<Vec<Rebalanced>, Error> {
         match self.consumer.poll(wait) {
-            Some(Ok(message)) => {
-                let topics = std::slice::from_ref(&self.topic);
-                return Ok(Polled::Record(Incoming::copy_of(&message, topics)));
+            // Of a partition that has not been started: it will be read again from where it starts.
+            Some(Ok(_) | Err(KafkaError::PartitionEOF(_))) | None => {}
+            Some(Err(error)) => {
+                refuse_if_fatal(self.consumer.client())?;
+                tolerate(&self.topic, error)?;
             }
-            Some(Err(error)) => self.tolerate(error)?,
-            None => {}
         }
-        let events = std::mem::take(&mut *locked(&self.consumer.context().events));
-        Ok(if events.is_empty() { Polled::Nothing } else { Polled::Rebalanced(events) })
+        Ok(std::mem::take(&mut *locked(&self.consumer.context().events)))
     }
 
-    /// Lets records of `partition` come, from `next`.
+    /// Gives partitions back that [`Rebalanced::Revoked`] named. From here on, somebody else may have them.
+    ///
+    /// # Errors
+    /// Where the client refuses.
+    pub fn release(&self, partitions: &[i32]) -> Result<(), Error> {
+        let failed = |source| Error::of("give partitions back", source);
+        locked(&self.consumer.context().unreleased).retain(|partition| !partitions.contains(partition));
+        self.consumer.incremental_unassign(&self.list(partitions)).map_err(failed)
+    }
+
+    /// An inbox, empty until partitions are started into it. It must be dropped before this member is.
+    #[must_use]
+    pub fn inbox(&self) -> Inbox {
+        Inbox::new(Queue::new(Arc::clone(&self.consumer)), Arc::clone(&self.topic))
+    }
+
+    /// Lets records of `partition` come, from `next`, into `inbox`.
     ///
     /// # Errors
     /// Where the partition is no longer assigned.
-    pub fn start(&self, partition: i32, next: NextOffset) -> Result<(), Error> {
+    pub fn start(&self, partition: i32, next: NextOffset, inbox: &Inbox) -> Result<(), Error> {
         let failed = |source| Error::of("start a partition", source);
+        inbox.lead(partition);
         self.consumer
             .seek(&self.topic, partition, Offset::Offset(next.0), Connection::METADATA_TIMEOUT)
             .map_err(failed)?;
-        self.consumer.resume(&self.only(partition)).map_err(failed)
+        self.consumer.resume(&self.list(&[partition])).map_err(failed)
+    }
+
+    /// What the group has committed for `partitions`, in their order, once no transaction on them is undecided (KIP-447's
+    /// stable offsets).
+    ///
+    /// # Errors
+    /// Where one of them is still undecided after `timeout`, or no broker answers.
+    pub fn committed(&self, partitions: &[i32], timeout: Duration) -> Result<Vec<Committed>, Error> {
+        positions::committed(&self.consumer, &self.topic, partitions, timeout)
     }
 
     /// Lets no more records of `partition` come, though it stays assigned.
@@ -113,7 +138,7 @@ impl Member {
     /// # Errors
     /// Where the client refuses.
     pub fn pause(&self, partition: i32) -> Result<(), Error> {
-        self.consumer.pause(&self.only(partition)).map_err(|source| Error::of("pause a partition", source))
+        self.consumer.pause(&self.list(&[partition])).map_err(|source| Error::of("pause a partition", source))
     }
 
     /// The end of what is decided on a partition of any topic, such as a changelog: everything committed below it can be
@@ -139,30 +164,25 @@ impl Member {
         self.consumer.client()
     }
 
-    fn only(&self, partition: i32) -> TopicPartitionList {
-        let mut one = TopicPartitionList::new();
-        one.add_partition(&self.topic, partition);
-        one
+    fn list(&self, partitions: &[i32]) -> TopicPartitionList {
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for partition in partitions {
+            list.add_partition(&self.topic, *partition);
+        }
+        list
     }
+}
 
-    fn tolerate(&self, error: KafkaError) -> Result<(), Error> {
-        refuse_if_fatal(self.consumer.client())?;
-        use rdkafka::error::RDKafkaErrorCode as Code;
-        match error.rdkafka_error_code() {
-            Some(Code::UnknownTopicOrPartition | Code::UnknownTopic) => {
-                Err(Error::UnknownTopic { topic: self.topic.to_string() })
-            }
-            Some(Code::AutoOffsetReset | Code::OffsetOutOfRange) => {
-                Err(Error::of("find the committed position", error))
-            }
-            Some(code) if leaves_records_out(code) => Err(Error::of("read records", error)),
-            _ => match Error::of("poll", error) {
-                fatal @ (Error::Unauthorized { .. } | Error::Fatal { .. }) => Err(fatal),
-                passing => {
-                    warn!(error = %passing, "poll disturbed");
-                    Ok(())
-                }
-            },
+impl Drop for Member {
+    /// The client waits for every partition that it wants back, without end.
+    fn drop(&mut self) {
+        let rebalances = self.consumer.context();
+        rebalances.leaving.store(true, Ordering::Relaxed);
+        let unreleased = locked(&rebalances.unreleased).clone();
+        if !unreleased.is_empty()
+            && let Err(error) = self.release(&unreleased)
+        {
+            warn!(%error, "partitions not given back");
         }
     }
 }
@@ -173,9 +193,21 @@ impl std::fmt::Debug for Member {
     }
 }
 
-struct Rebalances {
+#[derive(Debug)]
+pub(super) struct Rebalances {
     observer: Observer,
     events: Mutex<Vec<Rebalanced>>,
+    /// Wanted back by the group, and not given back yet.
+    unreleased: Mutex<Vec<i32>>,
+    /// Whether nobody is left who would answer an event.
+    leaving: AtomicBool,
+}
+
+impl Default for Rebalances {
+    fn default() -> Self {
+        let (events, unreleased, leaving) = Default::default();
+        Self { observer: Observer::new("member"), events, unreleased, leaving }
+    }
 }
 
 observed!(Rebalances);
@@ -188,23 +220,51 @@ impl ConsumerContext for Rebalances {
         partitions: &mut TopicPartitionList,
     ) {
         let numbers: Vec<i32> = named(partitions).into_iter().map(|(_, partition)| partition).collect();
-        let (event, outcome) = match response {
+        let event = match response {
             Response::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
                 // From the beginning, but paused before the first fetch can answer: where to start is known only after the
                 // restore, and `start` seeks there.
                 let beginning = partitions.set_all_offsets(Offset::Beginning);
                 let assigned = beginning.and_then(|()| consumer.incremental_assign(partitions));
-                let paused = assigned.and_then(|()| consumer.pause(partitions));
-                (Rebalanced::Assigned(numbers), paused)
+                if let Err(error) = assigned.and_then(|()| consumer.pause(partitions)) {
+                    warn!(%error, "partitions not taken");
+                }
+                Rebalanced::Assigned(numbers)
             }
+            _ if self.leaving.load(Ordering::Relaxed) => {
+                if let Err(error) = consumer.incremental_unassign(partitions) {
+                    warn!(%error, "partitions not given back");
+                }
+                return;
+            }
+            // Given back when nothing is done for them any more: see `Member::release`.
             _ => {
+                locked(&self.unreleased).extend(&numbers);
                 let how = if consumer.assignment_lost() { Revocation::Lost } else { Revocation::Revoked };
-                (Rebalanced::Revoked(numbers, how), consumer.incremental_unassign(partitions))
+                Rebalanced::Revoked(numbers, how)
             }
         };
-        if let Err(error) = outcome {
-            warn!(%error, "rebalance call failed");
-        }
         locked(&self.events).push(event);
+    }
+}
+
+/// Whether a reader gets over `error` by itself.
+pub(super) fn tolerate(topic: &str, error: KafkaError) -> Result<(), Error> {
+    use rdkafka::error::RDKafkaErrorCode as Code;
+    match error.rdkafka_error_code() {
+        Some(Code::UnknownTopicOrPartition | Code::UnknownTopic) => {
+            Err(Error::UnknownTopic { topic: topic.to_owned() })
+        }
+        Some(Code::AutoOffsetReset | Code::OffsetOutOfRange) => {
+            Err(Error::of("find the committed position", error))
+        }
+        Some(code) if leaves_records_out(code) => Err(Error::of("read records", error)),
+        _ => match Error::of("poll", error) {
+            fatal @ (Error::Unauthorized { .. } | Error::Fatal { .. }) => Err(fatal),
+            passing => {
+                warn!(error = %passing, "poll disturbed");
+                Ok(())
+            }
+        },
     }
 }

@@ -3,10 +3,14 @@
 //!
 //! The order in which they are used, and why, is the processor's commit protocol; here are only the calls.
 
+mod inbox;
 mod member;
+mod positions;
 mod producer;
 mod tail;
 
-pub use member::{Member, Polled, Rebalanced};
+pub use inbox::{Arrival, Bell, Inbox};
+pub use member::{Member, Rebalanced};
+pub use positions::Committed;
 pub use producer::{Position, Refusal, TransactionLimits, Transactional};
-pub use tail::{Committed, Tail, TailError};
+pub use tail::{Tail, TailError};

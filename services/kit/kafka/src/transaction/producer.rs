@@ -30,14 +30,14 @@ impl TransactionLimits {
     /// Longest that a transaction may be open.
     const TIMEOUT_MAX: Duration = Duration::from_secs(20);
 
-    /// Limits for a member whose group gives it up after `session_timeout`.
+    /// Limits for a member whose group gives it up after `session_timeout`, and which may queue `queue_bytes`.
     #[must_use]
-    pub fn within(session_timeout: Duration) -> Self {
+    pub fn within(session_timeout: Duration, queue_bytes: u64) -> Self {
         let timeout = session_timeout.min(Self::TIMEOUT_MAX);
         Self {
             timeout,
             message_timeout: timeout * 3 / 4,
-            queue_bytes: 256 << 20,
+            queue_bytes,
             message_max_bytes: schemas::topic::RECORD_BYTES_MAX,
         }
     }
@@ -61,6 +61,12 @@ pub enum Refusal {
     /// Another process uses this transactional id.
     #[error("fenced by another process with this transactional id ({code})")]
     Fenced {
+        /// Kafka's name of the error.
+        code: &'static str,
+    },
+    /// The producer can't go on and must be made anew.
+    #[error("producer is unusable ({code})")]
+    Unusable {
         /// Kafka's name of the error.
         code: &'static str,
     },
@@ -195,12 +201,17 @@ impl Transactional {
     /// Commits the open transaction. Everything must be flushed.
     ///
     /// # Errors
-    /// [`Refusal::InDoubt`] or [`Refusal::Fenced`]: never taken for an abort.
+    /// Any [`Refusal`]. None of them says that it was not committed: EndTxn may have been sent, whatever the error is called.
     pub fn commit(&self, timeout: Duration) -> Result<(), Refusal> {
-        self.producer.commit_transaction(timeout).map_err(|error| match refusal(&error) {
-            Refusal::Abort { code } => Refusal::InDoubt { code },
-            other => other,
-        })
+        self.producer.commit_transaction(timeout).map_err(|error| refusal(&error))
+    }
+
+    /// Aborts the open transaction.
+    ///
+    /// # Errors
+    /// Where the producer is unusable, or no broker answers within `timeout`. A new producer of the same id aborts it then.
+    pub fn abort(&self, timeout: Duration) -> Result<(), Refusal> {
+        self.producer.abort_transaction(timeout).map_err(|error| refusal(&error))
     }
 
     /// Whether the connection to a broker was disturbed since [`Self::init`]. The next transaction wants a new producer then: without
@@ -224,7 +235,7 @@ fn refusal(error: &KafkaError) -> Refusal {
     match error {
         KafkaError::Transaction(inner) => match inner.code() {
             Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch => Refusal::Fenced { code },
-            _ if inner.is_fatal() => Refusal::InDoubt { code },
+            _ if inner.is_fatal() => Refusal::Unusable { code },
             _ if inner.txn_requires_abort() => Refusal::Abort { code },
             _ => Refusal::InDoubt { code },
         },

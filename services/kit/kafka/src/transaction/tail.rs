@@ -7,6 +7,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 use thiserror::Error;
 
+use super::positions::{self, Committed};
 use crate::client::Observer;
 use crate::{Connection, Error, Incoming, NextOffset};
 
@@ -21,15 +22,6 @@ const STALL_MAX: Duration = Duration::from_secs(60);
 pub struct Tail {
     committed: BaseConsumer<Observer>,
     uncommitted: BaseConsumer<Observer>,
-}
-
-/// A partition's committed offset, read with every earlier transaction decided.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Committed {
-    /// The position; `None` where none was ever committed, or where it expired.
-    pub next: Option<NextOffset>,
-    /// The text that was committed with it; empty where there was none.
-    pub metadata: String,
 }
 
 /// A changelog could not be read to its end.
@@ -119,19 +111,8 @@ impl Tail {
     /// # Errors
     /// Where it is still undecided after `timeout`, or no broker answers.
     pub fn committed(&self, topic: &str, partition: i32, timeout: Duration) -> Result<Committed, Error> {
-        let failed = |source| Error::of("read committed offsets", source);
-        let mut asked = TopicPartitionList::new();
-        asked.add_partition(topic, partition);
-        let answer = self.committed.committed_offsets(asked, timeout).map_err(failed)?;
-        let elements = answer.elements();
-        let element = elements.first().expect("the answer has the one partition that was asked for");
-        // An undecided transaction comes back as this partition's error beside an invalid offset, which looks like "none".
-        element.error().map_err(failed)?;
-        let next = match element.offset() {
-            Offset::Offset(next) => Some(NextOffset(next)),
-            _ => None,
-        };
-        Ok(Committed { next, metadata: element.metadata().to_owned() })
+        let mut answers = positions::committed(&self.committed, topic, &[partition], timeout)?;
+        Ok(answers.pop().expect("the answer has the one partition that was asked for"))
     }
 
     /// The end of what is decided: everything committed below it can be read.

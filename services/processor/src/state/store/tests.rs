@@ -25,7 +25,7 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
-        let shared = Shared::new(&Budget { block_cache_bytes: 8 << 20, write_buffer_bytes: 4 << 20 });
+        let shared = Shared::new(&Budget::of(16 << 20));
         Self { shared, folder: tempfile::tempdir().expect("a folder") }
     }
 

@@ -1,0 +1,40 @@
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::{Error, NextOffset};
+
+/// A partition's committed offset, read with every earlier transaction decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The position; `None` where none was ever committed, or where it expired.
+    pub next: Option<NextOffset>,
+    /// The text that was committed with it; empty where there was none.
+    pub metadata: String,
+}
+
+/// What the group of `consumer`, which reads only committed records, has committed for `partitions`, in their order.
+pub(super) fn committed<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+    partitions: &[i32],
+    timeout: Duration,
+) -> Result<Vec<Committed>, Error> {
+    let failed = |source| Error::of("read committed offsets", source);
+    let mut asked = TopicPartitionList::with_capacity(partitions.len());
+    for partition in partitions {
+        asked.add_partition(topic, *partition);
+    }
+    let answer = consumer.committed_offsets(asked, timeout).map_err(failed)?;
+    let read = |element: rdkafka::topic_partition_list::TopicPartitionListElem<'_>| {
+        // An undecided transaction comes back as this partition's error beside an invalid offset, which looks like "none".
+        element.error().map_err(failed)?;
+        let next = match element.offset() {
+            Offset::Offset(next) => Some(NextOffset(next)),
+            _ => None,
+        };
+        Ok(Committed { next, metadata: element.metadata().to_owned() })
+    };
+    answer.elements().into_iter().map(read).collect()
+}

@@ -1,0 +1,321 @@
+//! One worker: some partitions, a producer, a thread. Reads a batch, makes a step of each partition, commits, again.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError};
+use std::time::{Duration, Instant};
+
+use kafka::Incoming;
+use kafka::transaction::{Arrival, Inbox, Member};
+use schemas::topic::Topic;
+use tracing::{error, info, warn};
+
+use super::watch::Pulse;
+use super::{Engine, SessionError, report};
+use crate::domain::window::Day;
+use crate::metric;
+use crate::restore::Restored;
+use crate::state::meta::{Meta, Progress};
+use crate::state::store::PartitionStore;
+use crate::transaction::assignment::{Assignment, Epoch};
+use crate::transaction::commit::{Commit, Means, Share};
+use crate::transaction::producer::Producer;
+use crate::transaction::protocol::{self, Act, End, State};
+use crate::transaction::step::{self, Step};
+
+/// How long a wait for records lasts where none are there.
+const IDLE_WAIT: Duration = Duration::from_millis(500);
+/// Pauses after a transaction that was aborted, doubling.
+const PAUSE_MIN: Duration = Duration::from_millis(20);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// What the control thread wants of a worker.
+pub(super) enum Order {
+    /// Work on a partition.
+    Start { partition: i32, epoch: Epoch, restored: Restored },
+    /// Forget partitions: drop what was read of them, close their disks. `done` hears when that has happened.
+    Drop { partitions: Vec<i32>, done: Sender<()> },
+}
+
+/// What a worker has to tell.
+pub(super) enum News {
+    /// A partition can't go on.
+    Stopped { partition: i32, why: String },
+    /// The worker has ended.
+    Ended(Result<(), SessionError>),
+}
+
+/// What all workers of a session share.
+pub(super) struct Session<'a> {
+    pub(super) engine: &'a Engine<'a>,
+    pub(super) member: &'a Member,
+    pub(super) assignment: Assignment,
+    /// Whether the session is to end.
+    pub(super) over: &'a (dyn Fn() -> bool + Sync),
+    /// Hears of every transaction.
+    pub(super) committed: &'a (dyn Fn() + Sync),
+}
+
+pub(super) struct Worker<'a> {
+    session: &'a Session<'a>,
+    pulse: &'a Pulse,
+    orders: Receiver<Order>,
+    news: Sender<News>,
+    inbox: Inbox,
+    producer: Producer,
+    running: BTreeMap<i32, Running>,
+    batch: Batch,
+    /// Transactions aborted since the last one that was committed.
+    aborted: u32,
+    looked_at: Instant,
+}
+
+/// A partition that is worked on.
+struct Running {
+    store: PartitionStore,
+    meta: Meta,
+    epoch: Epoch,
+    /// Ends of the changelogs, read when everything committed was on disk. They may be noted only after a later commit of this
+    /// partition: it proves that the records below them are ours. A member that had lost the partition without knowing would
+    /// otherwise note its successor's, and miss them when it comes back.
+    seen: Option<Progress>,
+    /// The day for which old ids were last forgotten.
+    expired: Option<Day>,
+}
+
+/// Records that were read and are not worked off.
+#[derive(Default)]
+struct Batch {
+    records: BTreeMap<i32, Vec<Incoming>>,
+    count: usize,
+    bytes: usize,
+}
+
+impl Batch {
+    fn push(&mut self, record: Incoming) {
+        self.count += 1;
+        self.bytes += record.bytes();
+        self.records.entry(record.partition).or_default().push(record);
+    }
+
+    fn forget(&mut self, partitions: &[i32]) {
+        for gone in partitions.iter().filter_map(|partition| self.records.remove(partition)) {
+            self.count -= gone.len();
+            self.bytes -= gone.iter().map(Incoming::bytes).sum::<usize>();
+        }
+    }
+}
+
+impl<'a> Worker<'a> {
+    pub(super) fn new(
+        session: &'a Session<'a>,
+        pulse: &'a Pulse,
+        (orders, news): (Receiver<Order>, Sender<News>),
+        (inbox, producer): (Inbox, Producer),
+    ) -> Self {
+        let (running, batch, aborted) = Default::default();
+        Self {
+            session,
+            pulse,
+            orders,
+            news,
+            inbox,
+            producer,
+            running,
+            batch,
+            aborted,
+            looked_at: Instant::now(),
+        }
+    }
+
+    /// Works until the session is over.
+    pub(super) fn run(mut self) -> Result<(), SessionError> {
+        while !(self.session.over)() {
+            self.pulse.begins(None);
+            self.obey()?;
+            self.gather()?;
+            if self.batch.count > 0 {
+                self.transact()?;
+            }
+            self.keep_up()?;
+        }
+        Ok(())
+    }
+
+    fn obey(&mut self) -> Result<(), SessionError> {
+        loop {
+            match self.orders.try_recv() {
+                Ok(Order::Start { partition, epoch, restored: Restored { store, meta } }) => {
+                    info!(partition, seq = meta.seq, next = %meta.src_next(), "partition starts");
+                    self.running.insert(partition, Running { store, meta, epoch, seen: None, expired: None });
+                    // Only now: a record that comes before its partition is known would be dropped.
+                    self.session.member.start(partition, meta.src_next(), &self.inbox)?;
+                }
+                Ok(Order::Drop { partitions, done }) => {
+                    self.running.retain(|partition, _| !partitions.contains(partition));
+                    self.batch.forget(&partitions);
+                    // Nobody waits any more only where the session has ended meanwhile.
+                    let _ = done.send(());
+                }
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => return Ok(()),
+            }
+        }
+    }
+
+    /// Reads records for one transaction: until the batch is full, its time is up, or the control thread wants something.
+    fn gather(&mut self) -> Result<(), SessionError> {
+        let settings = self.session.engine.settings;
+        let bytes_max = usize::try_from(settings.batch_bytes).unwrap_or(usize::MAX);
+        let mut deadline = (self.batch.count > 0).then(Instant::now);
+        while self.batch.count < settings.batch_records && self.batch.bytes < bytes_max {
+            let wait =
+                deadline.map_or(IDLE_WAIT, |deadline| deadline.saturating_duration_since(Instant::now()));
+            match self.inbox.take(wait)? {
+                Arrival::Record(record) => {
+                    // What is below was worked off by an earlier holding, or by an operator's position.
+                    let running = self.running.get(&record.partition);
+                    if running.is_some_and(|running| !running.meta.src_next().is_past(record.offset)) {
+                        self.batch.push(record);
+                        deadline.get_or_insert_with(|| Instant::now() + settings.commit_interval);
+                    }
+                }
+                Arrival::End { .. } => {}
+                Arrival::Nothing => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    fn transact(&mut self) -> Result<(), SessionError> {
+        let rules = self.session.engine.rules;
+        let mut steps: BTreeMap<i32, Step> = BTreeMap::new();
+        for (partition, records) in &self.batch.records {
+            if let Some(Running { store, meta, .. }) = self.running.get(partition) {
+                steps.insert(*partition, step::step(rules, *partition, store, meta, records)?);
+            }
+        }
+        let advanced = |partition: &i32, step: &Step| {
+            self.running.get(partition).is_some_and(|running| step.advanced(running.meta.src_next()))
+        };
+        let end = match steps.iter().any(|(partition, step)| advanced(partition, step)) {
+            true => self.commit(&steps)?,
+            false => End::Committed,
+        };
+        if end == End::Aborted {
+            return self.pause();
+        }
+        self.aborted = 0;
+        report::latency(&self.batch.records);
+        self.batch = Batch::default();
+        steps.into_iter().try_for_each(|(partition, step)| self.settle(partition, step))
+    }
+
+    /// Commits the steps that got anywhere. What can't be known or made good here ends the session: then everything is
+    /// restored.
+    fn commit(&mut self, steps: &BTreeMap<i32, Step>) -> Result<End, SessionError> {
+        let share = |(partition, step): (&i32, &'_ Step)| {
+            let Running { store, meta, epoch, .. } = self.running.get(partition)?;
+            step.advanced(meta.src_next()).then_some((*partition, *epoch, meta, store))
+        };
+        let shares: Vec<Share<'_>> = steps
+            .iter()
+            .filter_map(|entry| {
+                let (partition, epoch, before, store) = share(entry)?;
+                Some(Share { partition, epoch, before, step: entry.1, store })
+            })
+            .collect();
+        let (engine, started) = (self.session.engine, Instant::now());
+        let watch = |act: Act| {
+            self.pulse.begins(Some(act));
+            !(self.session.over)() && !engine.contest.is_lost()
+        };
+        let means = Means {
+            member: self.session.member,
+            topics: engine.topics,
+            assignment: &self.session.assignment,
+            contest: engine.contest,
+            drill: engine.drill,
+            watch: &watch,
+        };
+        let start = State::start(self.producer.is_doubtful());
+        let mut commit = Commit::new(means, &mut self.producer, &shares);
+        let end = protocol::run(start, &mut commit);
+        metrics::counter!(metric::TRANSACTIONS, "end" => format!("{end:?}").to_lowercase()).increment(1);
+        metrics::histogram!(metric::COMMIT_SECONDS).record(started.elapsed().as_secs_f64());
+        let (failure, elsewhere) = (commit.failure.take(), std::mem::take(&mut commit.elsewhere));
+        match (end, failure) {
+            _ if engine.contest.is_lost() => {
+                Err(SessionError::Contested { instance: engine.instance.name().to_owned() })
+            }
+            (_, Some(failure)) => Err(failure.into()),
+            (End::Committed | End::Aborted, None) if elsewhere.is_empty() => {
+                if end == End::Committed {
+                    (self.session.committed)();
+                }
+                Ok(end)
+            }
+            _ => Err(SessionError::Unresolved { end }),
+        }
+    }
+
+    /// After an abort: the records stay, and are tried again; partitions that went meanwhile are dropped by order.
+    fn pause(&mut self) -> Result<(), SessionError> {
+        self.aborted += 1;
+        if self.aborted > self.session.engine.settings.restarts_max {
+            return Err(SessionError::Fruitless { times: self.aborted });
+        }
+        let pause = PAUSE_MAX.min(PAUSE_MIN * 2u32.saturating_pow(self.aborted));
+        warn!(aborted = self.aborted, ?pause, "transaction aborted, its records are tried again");
+        self.session.engine.stop.wait_timeout(pause);
+        Ok(())
+    }
+
+    /// After the commit: where the partition stands now, or that it has to stop.
+    fn settle(&mut self, partition: i32, step: Step) -> Result<(), SessionError> {
+        let Some(running) = self.running.get_mut(&partition) else { return Ok(()) };
+        if step.advanced(running.meta.src_next()) {
+            running.meta = *step.overlay.meta();
+            report::counts(&step.counts);
+            if let Some(progress) = running.seen.take() {
+                running.store.note_progress(&progress)?;
+            }
+        }
+        if let Some((offset, reason)) = step.stopped {
+            error!(partition, %offset, error = %reason, "partition stopped");
+            self.session.member.pause(partition)?;
+            self.running.remove(&partition);
+            let why = format!("partition {partition} stopped at offset {offset}: {reason}");
+            // The control thread has ended only where the session has.
+            let _ = self.news.send(News::Stopped { partition, why });
+        }
+        Ok(())
+    }
+
+    /// Now and then, between transactions: looks how far the changelogs are on disk, and forgets what is too old.
+    fn keep_up(&mut self) -> Result<(), SessionError> {
+        let (engine, member) = (self.session.engine, self.session.member);
+        if self.looked_at.elapsed() < engine.settings.checkpoint_interval {
+            return Ok(());
+        }
+        self.looked_at = Instant::now();
+        let mut is_reachable = true;
+        for (partition, running) in &mut self.running {
+            let end = |topic| member.stable_end(engine.topics.name(topic), *partition);
+            if is_reachable {
+                match end(Topic::State).and_then(|state| Ok(Progress::new(state, end(Topic::Dedupe)?))) {
+                    Ok(progress) => running.seen = Some(progress),
+                    Err(error) => {
+                        is_reachable = false;
+                        warn!(%error, "ends of the changelogs not read");
+                    }
+                }
+            }
+            let today = running.meta.day();
+            if running.expired != Some(today) {
+                running.store.expire(engine.rules.window, today)?;
+                running.expired = Some(today);
+            }
+            report::ids(*partition, &running.store);
+        }
+        Ok(())
+    }
+}

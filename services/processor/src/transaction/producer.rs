@@ -1,0 +1,97 @@
+//! The transactional producer of one worker, and its successors under the same id.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use kafka::Connection;
+use kafka::transaction::{TransactionLimits, Transactional};
+
+/// How long a new producer waits for the coordinator, which may still be loading. It is tried again after that.
+const INIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// This many fences within [`FENCES_WITHIN`] are no accident.
+const FENCES_MAX: usize = 5;
+const FENCES_WITHIN: Duration = Duration::from_mins(1);
+
+/// A producer that can be taken anew: its successor has the same transactional id and a greater epoch.
+#[derive(Debug)]
+pub struct Producer {
+    connection: Connection,
+    id: String,
+    limits: TransactionLimits,
+    current: Option<Transactional>,
+}
+
+impl Producer {
+    /// None yet: the first transaction begins by taking one.
+    #[must_use]
+    pub fn new(connection: &Connection, id: String, limits: TransactionLimits) -> Self {
+        Self { connection: connection.clone(), id, limits, current: None }
+    }
+
+    /// Whether the next transaction wants another one: there is none, or a connection to a broker was disturbed. Without
+    /// KIP-890's second half, which librdkafka lacks, a delayed request of an earlier transaction could end a later one of
+    /// the same epoch.
+    #[must_use]
+    pub fn is_doubtful(&self) -> bool {
+        self.current.as_ref().is_none_or(Transactional::was_disturbed)
+    }
+
+    /// Takes a new one. Whatever the old one left open is ended: committed where that was already decided, else aborted.
+    ///
+    /// # Errors
+    /// Where the broker refuses, or doesn't answer in time. There is no producer then.
+    pub fn renew(&mut self) -> Result<(), kafka::Error> {
+        // The old one first: its connections close, and with them goes what is still on its way.
+        self.current = None;
+        self.current = Some(Transactional::init(&self.connection, &self.id, &self.limits, INIT_TIMEOUT)?);
+        Ok(())
+    }
+
+    /// The producer, where there is one.
+    #[must_use]
+    pub fn current(&self) -> Option<&Transactional> {
+        self.current.as_ref()
+    }
+}
+
+/// How often somebody else took our place: another process with the same instance name, most likely, and then each fences
+/// the other without end.
+#[derive(Debug, Default)]
+pub struct Contest {
+    fences: Mutex<VecDeque<Instant>>,
+}
+
+impl Contest {
+    /// Notes that we were fenced.
+    pub fn fenced(&self) {
+        let mut fences = self.fences.lock().unwrap_or_else(PoisonError::into_inner);
+        fences.push_back(Instant::now());
+        while fences.len() > FENCES_MAX + 1 {
+            fences.pop_front();
+        }
+    }
+
+    /// Whether it happens too often to be an accident.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        let fences = self.fences.lock().unwrap_or_else(PoisonError::into_inner);
+        fences.len() > FENCES_MAX && fences.front().is_some_and(|first| first.elapsed() < FENCES_WITHIN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_fences_are_an_accident_and_more_are_a_contest() {
+        let contest = Contest::default();
+        for _ in 0..FENCES_MAX {
+            contest.fenced();
+        }
+        assert!(!contest.is_lost());
+        contest.fenced();
+        assert!(contest.is_lost());
+    }
+}
