@@ -26,6 +26,7 @@ const COUNTED: &[&str] = &[
     "rows",
     "transactions",
     "up",
+    "workers",
 ];
 const MACROS: &[&str] = &["counter", "gauge", "histogram"];
 
