@@ -182,6 +182,7 @@ pub(crate) fn settings() -> Settings {
         batch_bytes: 4 << 20,
         budget: Budget::of(64 << 20),
         workers: 2,
+        timers_max: 2_000,
         checkpoint_interval: Duration::ZERO,
         restarts_max: 10,
         drill: None,

@@ -7,4 +7,5 @@ mod guard;
 mod outage;
 mod refusal;
 mod restart;
+mod timer;
 mod upgrade;
