@@ -19,6 +19,7 @@ use schemas::token::TokenKey;
 use schemas::topic::{Topic, Topics};
 use tempfile::TempDir;
 
+mod child;
 mod operator;
 pub(crate) mod view;
 
