@@ -4,17 +4,45 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::hash::BuildHasher;
 
-use hashbrown::{DefaultHashBuilder, HashMap};
+use hashbrown::{DefaultHashBuilder, HashMap, HashSet};
+use processor::transaction::protocol::State;
 
-use crate::world::choice::{moves, quiet};
 use crate::oracle::{Broken, is_done, judge};
+use crate::world::choice::{moves, quiet};
 use crate::world::{Move, Scene, World};
 
 /// What was seen.
 #[derive(Debug)]
 pub(crate) struct Explored {
-    pub(crate) states: usize,
-    pub(crate) transitions: usize,
+    states: usize,
+    transitions: usize,
+    protocol: HashSet<State>,
+}
+
+impl Explored {
+    /// States of the protocol in which no owner ever waited.
+    pub(crate) fn unvisited(&self) -> Vec<State> {
+        // Ready and Begun pass at once: what is to be done there is nobody else's business.
+        let waits = [
+            State::Fresh,
+            State::Sent,
+            State::Flushed,
+            State::Entered,
+            State::Offered,
+            State::Committed,
+            State::Refused,
+            State::Broken,
+            State::InDoubt,
+            State::Decided,
+        ];
+        waits.into_iter().filter(|state| !self.protocol.contains(state)).collect()
+    }
+}
+
+impl fmt::Display for Explored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} states, {} transitions", self.states, self.transitions)
+    }
 }
 
 /// A broken promise, and how it came to that.
@@ -38,13 +66,14 @@ impl Story {
 pub(crate) fn explore(scene: &Scene, watched: fn(&Broken) -> bool) -> Result<Explored, Box<Story>> {
     let mut visited = Visited::default();
     let mut queue = VecDeque::new();
-    let mut transitions = 0;
+    let (mut transitions, mut protocol) = (0, HashSet::new());
     let start = World::new(scene);
     visited.add(&start, None);
     queue.push_back(start);
     let mut next = Vec::new();
     let mut at: u32 = 0;
     while let Some(world) = queue.pop_front() {
+        protocol.extend(world.owners.iter().filter_map(|owner| owner.transaction).map(|it| it.state));
         moves(&world, scene, &mut next);
         let quietly = quiet(&next, &world);
         for what in next.iter().copied() {
@@ -68,7 +97,7 @@ pub(crate) fn explore(scene: &Scene, watched: fn(&Broken) -> bool) -> Result<Exp
     }
     match visited.stuck().filter(|_| watched(&Broken::Stuck)) {
         Some(index) => Err(Box::new(visited.story(index, Broken::Stuck, scene))),
-        None => Ok(Explored { states: visited.quiet.len(), transitions }),
+        None => Ok(Explored { states: visited.quiet.len(), transitions, protocol }),
     }
 }
 
@@ -131,14 +160,25 @@ impl Visited {
     }
 }
 
+/// Moves of a long story that are told: its last ones.
+const TOLD_MAX: usize = 80;
+
 impl fmt::Display for Story {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.broken)?;
+        let untold = self.moves.len().saturating_sub(TOLD_MAX);
         let mut world = World::new(&self.scene);
-        for (what, number) in self.moves.iter().zip(1..) {
-            let act = if let Move::Turn(o, _) = what { world.act((*o).into()) } else { None };
-            let act = act.map_or_else(String::new, |act| format!(": {act:?}"));
-            writeln!(f, "{number:3}. {what}{act}")?;
+        for (at, what) in self.moves.iter().enumerate() {
+            let doing = match what {
+                Move::Turn(o, _) => world.act((*o).into()).map(|act| format!(": {act:?}")),
+                Move::Restore(o, p) => {
+                    Some(format!(": {:?}", world.owners[usize::from(*o)].parts[usize::from(*p)]))
+                }
+                _ => None,
+            };
+            if at >= untold {
+                writeln!(f, "{:4}. {what}{}", at + 1, doing.unwrap_or_default())?;
+            }
             world = world.after(*what, &self.scene);
         }
         Ok(())

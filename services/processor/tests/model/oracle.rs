@@ -105,9 +105,13 @@ pub(crate) fn is_done(world: &World, scene: &Scene) -> bool {
         let Owner { life, parts, disks, .. } = &world.owners[o];
         let all = scene.ids[p].iter().fold(0, |events, id| events | 1 << id);
         let given = broker.logs[p].iter().fold(0, |events, entry| events | entry.events);
-        let at_end = broker.committed[p].is_some_and(|told| usize::from(told.mark.next) == scene.ids[p].len());
+        let at_end =
+            broker.committed[p].is_some_and(|told| usize::from(told.mark.next) == scene.ids[p].len());
         let open = *life == Life::Up && broker.member[o] && parts[p] == Part::Running;
-        open && at_end && given == all && disks[p].ids == all && Some(disks[p].mark) == broker.committed[p].map(|it| it.mark)
+        open && at_end
+            && given == all
+            && disks[p].ids == all
+            && Some(disks[p].mark) == broker.committed[p].map(|it| it.mark)
     };
     quiet && scene.partitions().all(done)
 }
@@ -117,18 +121,30 @@ impl fmt::Display for Broken {
         let list = |events: &u64| (0..64).filter(|id| events >> id & 1 == 1).collect::<Vec<u8>>();
         let at = |mark: &Mark| format!("transaction {} up to record {}", mark.seq, mark.next);
         match self {
-            Self::Doubled(p, events) => write!(f, "P1: events {:?} of partition {p} are given out twice", list(events)),
+            Self::Doubled(p, events) => {
+                write!(f, "P1: events {:?} of partition {p} are given out twice", list(events))
+            }
             Self::Lost(p, events) => write!(f, "P1: events {:?} of partition {p} are lost", list(events)),
             Self::Number(p, before, after) => {
                 write!(f, "P2: partition {p} goes from {} to {}", at(before), at(after))
             }
             Self::Position(p, told, is) => {
                 let told = told.as_ref().map_or_else(|| "nothing".to_owned(), at);
-                write!(f, "P2: the committed position of partition {p} tells of {told}, and it stands at {}", at(is))
+                write!(
+                    f,
+                    "P2: the committed position of partition {p} tells of {told}, and it stands at {}",
+                    at(is)
+                )
             }
-            Self::Disk(o, p) => write!(f, "P2: {}'s disk of partition {p} holds what is not committed", name(*o)),
+            Self::Disk(o, p) => {
+                write!(f, "P2: {}'s disk of partition {p} holds what is not committed", name(*o))
+            }
             Self::Progress(o, p) => {
-                write!(f, "P3: {}'s disk of partition {p} claims transactions that it does not hold", name(*o))
+                write!(
+                    f,
+                    "P3: {}'s disk of partition {p} claims transactions that it does not hold",
+                    name(*o)
+                )
             }
             Self::Stopped(o, p, why) => write!(f, "{}'s partition {p} stopped: {why:?}", name(*o)),
             Self::Stuck => write!(f, "the work does not get to its end, though nothing goes wrong any more"),

@@ -31,8 +31,12 @@ pub(crate) enum Breakage {
     NoGate,
     /// A commit without answer counts as aborted.
     DoubtAsAbort,
+    /// A doubt that was not resolved does not end in a restore.
+    MemoryAfterDoubt,
     DiskBeforeCommit,
     NoOffsets,
+    /// The first partition's position is left out.
+    OneOffsetOnly,
     /// The same producer after a disturbance.
     NoRenewal,
     CommitBeforeFlush,
@@ -47,6 +51,10 @@ pub(crate) enum Breakage {
     NoComparison,
     /// The text beside a position names the transaction, and not the attempt.
     NumberAlone,
+    /// A start leaves what its predecessor left to the first transaction.
+    LateInit,
+    /// The broker leaves transactions open for ever.
+    NoTimeout,
     /// A partition is given back while a transaction of it is under way, outside the gate.
     NoLettingGo,
     /// R6 refuses without asking again.
@@ -104,7 +112,7 @@ pub(crate) enum Move {
     /// Its session ends.
     Expel(u8),
     /// A rebalance asks for a partition back, for another.
-    Move(u8, u8),
+    Rebalance(u8, u8),
     Crash(u8),
     /// A copy of the disk is found that holds so many transactions; none is a new disk.
     OldDisk(u8, u8, u8),
@@ -189,7 +197,7 @@ impl World {
             Move::Restore(o, p) => {
                 restore::step(&mut self.owners[usize::from(o)], &self.broker, scene, p.into());
             }
-            Move::Init(o) => self.init(o.into()),
+            Move::Init(o) => self.init(o.into(), scene.has(Breakage::LateInit)),
             Move::MarkData(o, p) => {
                 for at in self.broker.mark_data(o.into(), p.into()) {
                     self.owners.iter_mut().for_each(|owner| owner.close_up(p.into(), at));
@@ -203,7 +211,7 @@ impl World {
             Move::Arrive => self.broker.arrive(),
             Move::Timeout(o) => self.broker.fence(o.into()),
             Move::Expel(o) => self.expel(o.into()),
-            Move::Move(p, to) => {
+            Move::Rebalance(p, to) => {
                 self.broker.moving[usize::from(p)] = Some(to);
                 self.broker.rebalance();
             }
@@ -219,10 +227,11 @@ impl World {
     }
 
     /// A start ends what the predecessor left; with the same static name, it has its partitions back.
-    fn init(&mut self, o: usize) {
-        if self.broker.serve(o, Request::Init, true) != Reply::Done {
+    fn init(&mut self, o: usize, later: bool) {
+        if !later && self.broker.serve(o, Request::Init, true) != Reply::Done {
             return;
         }
+        self.owners[o].doubtful = later;
         self.owners[o].life = Life::Up;
         if !self.broker.member[o] {
             return self.join(o);
@@ -282,9 +291,12 @@ impl World {
     /// What the disk was like after its transaction `seq`: it held what was committed, or the oracle would have said so.
     fn find_old_disk(&mut self, o: usize, p: usize, seq: u8) {
         let mut disk = Disk::default();
-        for (entry, place) in self.broker.logs[p].iter().zip(1..).filter(|(entry, _)| entry.after.seq <= seq) {
-            disk = Disk { mark: entry.after, ids: disk.ids | entry.events, upto: place };
+        let broker = &self.broker;
+        for entry in broker.logs[p].iter().filter(|it| broker.is_decided(p, it) && it.after.seq <= seq) {
+            disk = Disk { mark: entry.after, ids: disk.ids | entry.events, upto: 0 };
         }
+        let held = broker.logs[p].iter().take_while(|it| it.committed && it.after.seq <= seq);
+        disk.upto = held.map(|_| 1).sum();
         self.owners[o].disks[p] = disk;
     }
 
@@ -318,7 +330,7 @@ impl std::fmt::Display for Move {
             Self::Arrive => write!(f, "the request that was held back arrives"),
             Self::Timeout(o) => write!(f, "the coordinator aborts {}'s transaction: it took too long", by(o)),
             Self::Expel(o) => write!(f, "{}'s session ends", by(o)),
-            Self::Move(p, to) => write!(f, "a rebalance wants partition {p} for {}", by(to)),
+            Self::Rebalance(p, to) => write!(f, "a rebalance wants partition {p} for {}", by(to)),
             Self::Crash(o) => write!(f, "{} is killed", by(o)),
             Self::OldDisk(o, p, seq) => {
                 write!(f, "{}'s disk of partition {p} is replaced by one of transaction {seq}", by(o))

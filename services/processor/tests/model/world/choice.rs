@@ -2,9 +2,9 @@
 
 use processor::transaction::protocol::Act;
 
-use super::broker::{PARTITIONS, Phase};
+use super::broker::Phase;
 use super::owner::{Life, Owner, Part};
-use super::{Luck, Move, Scene, World, restore};
+use super::{Breakage, Luck, Move, Scene, World, restore};
 
 /// Whether it counts against what may go wrong.
 pub(crate) fn is_fault(world: &World, what: Move) -> bool {
@@ -13,7 +13,7 @@ pub(crate) fn is_fault(world: &World, what: Move) -> bool {
         Move::Timeout(o) => !world.is_orphaned(o.into()),
         Move::Expel(o) => world.owners[usize::from(o)].life != Life::Down,
         Move::GiveUp(o) => world.holds_any(o.into()),
-        Move::Move(..) | Move::Crash(_) | Move::OldDisk(..) | Move::DiskFails(_) => true,
+        Move::Rebalance(..) | Move::Crash(_) | Move::OldDisk(..) | Move::DiskFails(_) => true,
         _ => false,
     }
 }
@@ -27,7 +27,9 @@ pub(crate) fn moves(world: &World, scene: &Scene, moves: &mut Vec<Move>) {
     owners.clone().for_each(|(o, n)| membership(world, scene, o, n, moves));
     assignments(world, scene, moves);
     owners.clone().for_each(|(o, n)| work(world, scene, o, n, moves));
-    moves.extend(owners.clone().filter(|(o, _)| world.is_orphaned(*o)).map(|(_, n)| Move::Timeout(n)));
+    if !scene.has(Breakage::NoTimeout) {
+        moves.extend(owners.clone().filter(|(o, _)| world.is_orphaned(*o)).map(|(_, n)| Move::Timeout(n)));
+    }
     if world.broker.late.is_some() {
         moves.push(Move::Arrive);
     }
@@ -65,9 +67,8 @@ fn membership(world: &World, scene: &Scene, o: usize, n: u8, moves: &mut Vec<Mov
         Life::Starting if !is_busy => moves.push(Move::Init(n)),
         Life::Up if !world.is_gate_held(o, scene) => {
             let Owner { transaction, parts, .. } = &world.owners[o];
-            let can_give_up = |part: &Part| {
-                transaction.is_none() || !matches!(part, Part::Absent | Part::Leaving)
-            };
+            let can_give_up =
+                |part: &Part| transaction.is_none() || !matches!(part, Part::Absent | Part::Leaving);
             if !world.broker.member[o] {
                 return moves.extend(parts.iter().any(can_give_up).then_some(Move::Learn(n)));
             }
@@ -137,9 +138,7 @@ fn faults(world: &World, o: usize, n: u8, moves: &mut Vec<Move>) {
         Act::Flush | Act::Offsets | Act::Commit | Act::Abort | Act::Renew if world.can_act(o, act) => {
             moves.push(Move::Turn(n, Luck::ReplyLost));
             if world.broker.late.is_none() {
-                moves.push(Move::Turn(n, Luck::Late));
-                // A second copy of a record is told by its sequence number (idempotence).
-                moves.extend((act != Act::Flush).then_some(Move::Turn(n, Luck::Twice)));
+                moves.extend([Move::Turn(n, Luck::Late), Move::Turn(n, Luck::Twice)]);
             }
         }
         Act::Apply => moves.push(Move::DiskFails(n)),
@@ -156,6 +155,6 @@ fn rebalances(world: &World, scene: &Scene, moves: &mut Vec<Move>) {
     for p in scene.partitions().filter(|p| broker.moving[*p].is_none()) {
         let Some(from) = broker.assigned[p].map(usize::from).filter(|from| listens(*from)) else { continue };
         let to = (0..scene.owners).zip(0u8..).filter(|(o, _)| *o != from && listens(*o));
-        moves.extend(to.map(|(_, to)| Move::Move(u8::try_from(p).expect("few partitions"), to)));
+        moves.extend(to.map(|(_, to)| Move::Rebalance(u8::try_from(p).expect("few partitions"), to)));
     }
 }

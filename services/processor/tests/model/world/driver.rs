@@ -88,7 +88,13 @@ impl Driver<'_> {
             Act::Flush => self.produce(transaction, luck),
             Act::Enter => Some(self.enter(transaction)),
             Act::Offsets if self.scene.has(Breakage::NoOffsets) => Some(Reply::Done),
-            Act::Offsets => Some(self.send(Request::Offsets(transaction.positions(by)), luck)),
+            Act::Offsets => {
+                let mut positions = transaction.positions(by);
+                if self.scene.has(Breakage::OneOffsetOnly) {
+                    positions[0] = None;
+                }
+                Some(self.send(Request::Offsets(positions), luck))
+            }
             Act::Commit if self.scene.has(Breakage::OffsetsBeforeFlush) => self.produce_and_commit(luck),
             Act::Commit => Some(self.send(Request::End(true), luck)),
             Act::Apply => self.apply(transaction),
@@ -117,7 +123,10 @@ impl Driver<'_> {
                 Reply::Unclear
             }
             Luck::Twice => {
-                broker.delay(o, request);
+                // A second copy of a record is known by its sequence number (idempotence).
+                if !matches!(request, Request::Produce(..)) {
+                    broker.delay(o, request);
+                }
                 broker.serve(o, request, fenced)
             }
         }
@@ -196,6 +205,7 @@ impl Driver<'_> {
         let elsewhere = transaction.shares.iter().flatten().any(|share| share.elsewhere);
         match end {
             End::Committed | End::Aborted if !elsewhere => {}
+            End::Undecided if self.scene.has(Breakage::MemoryAfterDoubt) => {}
             End::Committed | End::Aborted | End::Unapplied | End::Elsewhere | End::Undecided => {
                 self.world.start_over(self.o);
             }
