@@ -21,7 +21,7 @@ use processor::transaction::step::{Rules, step};
 use schemas::codec;
 use schemas::id::EventId;
 use schemas::key::CustomerKey;
-use schemas::record::RawRecord;
+use schemas::record::{RawRecord, RawView};
 use schemas::token::TokenKey;
 use webhook::event::Event;
 
@@ -47,7 +47,7 @@ fn main() {
 /// The whole of a transaction but Kafka.
 fn transactions(records: &[Incoming], batch: usize) {
     let folder = tempfile::tempdir().expect("a folder");
-    let shared = Shared::new(&Budget { block_cache_bytes: 256 << 20, write_buffer_bytes: 64 << 20 });
+    let shared = Shared::new(&Budget::of(512 << 20));
     let identity = Identity { cluster: None, topic: "raw".to_owned(), partition: 0, partitions: 1 };
     let store = PartitionStore::open(&folder.path().join("0"), &identity, &shared).expect("opens");
     let rules = Rules {
@@ -87,10 +87,10 @@ fn parts(records: &[Incoming]) {
     let mut clocks = [const { Clock(0) }; 4];
     for batch in records.chunks(1_000) {
         let values = batch.iter().filter_map(|record| record.value.as_deref());
-        let raws: Vec<RawRecord> =
-            clocks[0].time(|| values.map(|value| codec::decode(value).expect("decodes")).collect());
-        let events: Vec<Event> =
-            clocks[1].time(|| raws.iter().map(|raw| Event::parse(&raw.bytes).expect("parses")).collect());
+        let raws: Vec<RawView<'_>> =
+            clocks[0].time(|| values.map(|value| codec::view(value).expect("reads")).collect());
+        let events: Vec<Event<'_>> =
+            clocks[1].time(|| raws.iter().map(|raw| Event::parse(raw.bytes).expect("parses")).collect());
         let outcomes: Vec<_> = clocks[2].time(|| {
             events.iter().zip(&raws).map(|(event, raw)| outcome::of(event, raw, "u1", 0, &tokens)).collect()
         });

@@ -60,19 +60,19 @@ pub fn of(
 
 /// What of an outcome can change its customer.
 #[must_use]
-pub fn fact(outcome: &MessageOutcome) -> Fact {
+pub fn fact(outcome: &MessageOutcome) -> Fact<'_> {
     let said = |flag: Option<bool>| flag == Some(true);
     let machine = match outcome.metric.as_str() {
         "opened" => said(outcome.prefetched) || said(outcome.proxied) || said(outcome.synthetic),
         _ => said(outcome.machine),
     };
     Fact {
-        channel: outcome.channel.clone(),
-        metric: outcome.metric.clone(),
+        channel: &outcome.channel,
+        metric: &outcome.metric,
         at_ms: outcome.occurred_at,
-        event_id: outcome.event_id.clone(),
-        delivery_id: outcome.delivery_id.clone(),
-        token: outcome.recipient_token.clone(),
+        event_id: &outcome.event_id,
+        delivery_id: outcome.delivery_id.as_deref(),
+        token: outcome.recipient_token.as_deref(),
         machine,
     }
 }

@@ -47,7 +47,9 @@ pub fn json(rest: &Rest<'_>, tokens: &TokenKey) -> String {
 /// Texts without escapes and plain numbers need no parsing; whatever else comes takes the long way, to the same bytes.
 fn push_value(json: &mut String, leftover: &Leftover<'_>, tokens: &TokenKey) {
     match leftover {
-        Leftover::Json(written) if is_plain_number(written) || matches!(*written, "true" | "false" | "null") => {
+        Leftover::Json(written)
+            if is_plain_number(written) || matches!(*written, "true" | "false" | "null") =>
+        {
             json.push_str(written);
         }
         Leftover::Json(written) => match unescaped(written) {
@@ -239,7 +241,8 @@ mod tests {
         ];
         let value = leaf.prop_recursive(2, 8, 3, |inner| {
             prop_oneof![
-                proptest::collection::vec(inner.clone(), 0..3).prop_map(|items| format!("[ {} ]", items.join(","))),
+                proptest::collection::vec(inner.clone(), 0..3)
+                    .prop_map(|items| format!("[ {} ]", items.join(","))),
                 inner.prop_map(|value| format!("{{\"b\" : {value},\"a@x.y\":{value}, \"b\":1}}")),
             ]
         });

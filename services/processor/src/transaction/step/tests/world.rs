@@ -61,9 +61,9 @@ impl World {
         step(&self.rules, self.partition, &self.store, &self.meta, records).expect("a step")
     }
 
-    pub(super) fn customer(&self, key: &str) -> Option<Customer> {
+    pub(super) fn customer(&self, key: &str) -> Option<Customer<'static>> {
         let bytes = self.store.customer(key.as_bytes()).expect("reads")?;
-        Some(value::decode(&bytes).expect("decodes"))
+        Some(value::decode(bytes.leak()).expect("decodes"))
     }
 
     pub(super) fn written<R: Record>(&self, topic: Topic) -> Vec<R> {
