@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::object::{Found, Object};
+use crate::object::{self, Found};
 
 macro_rules! fields {
     ($($field:ident = $name:literal),* $(,)?) => {
@@ -56,28 +56,33 @@ fields! {
     Body = "body",
 }
 
+/// Room for the members of nearly every event.
+const MEMBERS_USUAL: usize = 20;
+
 /// An event's top level or its `data`: its members, and which of them are known fields.
 #[derive(Default)]
 pub(crate) struct Level<'a> {
     members: Vec<(Option<Field>, Cow<'a, str>, &'a str)>,
-    first: [Option<&'a str>; Field::COUNT],
+    /// Of each field, the number of its first member, counted from 1.
+    first: [u32; Field::COUNT],
     taken: [bool; Field::COUNT],
 }
 
 impl<'a> Level<'a> {
     /// Reads `json`; `None` where it is another thing than an object.
     pub(crate) fn read(json: &'a str) -> Option<Self> {
-        let object = Object::read(json)?;
-        let mut level = Self::default();
-        let members = object.into_members().into_iter().map(|member| {
-            let field = Field::of(&member.name);
-            if let Some(field) = field {
-                level.first[field as usize].get_or_insert(member.json);
-            }
-            (field, member.name, member.json)
-        });
-        level.members = members.collect();
+        let mut level = Self { members: Vec::with_capacity(MEMBERS_USUAL), ..Self::default() };
+        object::members(json, |name, json| level.add(name, json))?;
         Some(level)
+    }
+
+    fn add(&mut self, name: Cow<'a, str>, json: &'a str) {
+        let field = Field::of(&name);
+        self.members.push((field, name, json));
+        let first = field.map(|field| &mut self.first[field as usize]).filter(|first| **first == 0);
+        if let Some(first) = first {
+            *first = u32::try_from(self.members.len()).unwrap_or(0);
+        }
     }
 
     /// Every value of this field, in order.
@@ -87,7 +92,8 @@ impl<'a> Level<'a> {
 
     /// Takes the first member of this field where `read` understands it, and with it its repeats.
     pub(crate) fn take<T>(&mut self, field: Field, read: impl FnOnce(&'a str) -> Option<T>) -> Found<T> {
-        let found = Found::of(self.first[field as usize], read);
+        let first = self.first[field as usize].checked_sub(1).map(|at| self.members[at as usize].2);
+        let found = Found::of(first, read);
         self.taken[field as usize] |= !matches!(found, Found::Otherwise);
         found
     }

@@ -6,10 +6,18 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::rest::Rest;
+
+/// Hands every member of an object to `each`, in order: its name, and its value as it is written. `None` where `json` is
+/// another thing than an object; `each` may have had members then.
+pub(crate) fn members<'a>(json: &'a str, each: impl FnMut(Cow<'a, str>, &'a str)) -> Option<()> {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    deserializer.deserialize_map(Members(each)).ok()?;
+    deserializer.end().ok()
+}
 
 /// An object's members. Reading one takes it, so that what nobody asked for is left over.
 #[derive(Default)]
@@ -51,7 +59,9 @@ impl<T> Found<T> {
 impl<'a> Object<'a> {
     /// Reads `json`; `None` where it is another thing than an object.
     pub(crate) fn read(json: &'a str) -> Option<Self> {
-        serde_json::from_str(json).ok()
+        let mut object = Self::default();
+        members(json, |name, json| object.members.push(Member { name, json, taken: false }))?;
+        Some(object)
     }
 
     /// Every value of this name, in order.
@@ -61,10 +71,6 @@ impl<'a> Object<'a> {
 
     pub(crate) fn members(&self) -> &[Member<'a>] {
         &self.members
-    }
-
-    pub(crate) fn into_members(self) -> Vec<Member<'a>> {
-        self.members
     }
 
     /// Takes the first member of this name where `read` understands it, and with it its repeats.
@@ -97,7 +103,7 @@ pub(crate) fn text(json: &str) -> Option<Cow<'_, str>> {
 pub(crate) fn string(json: &str) -> Option<Cow<'_, str>> {
     let written = json.strip_prefix('"')?.strip_suffix('"')?;
     if written.contains('\\') {
-        return serde_json::from_str::<Text<'_>>(json).ok().map(|text| text.0);
+        return serde_json::from_str::<Text>(json).ok().map(|text| Cow::Owned(text.0));
     }
     Some(Cow::Borrowed(written))
 }
@@ -111,49 +117,39 @@ pub(crate) fn truth(json: &str) -> Option<bool> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-        impl<'de> Visitor<'de> for Members {
-            type Value = Object<'de>;
+struct Members<F>(F);
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
+impl<'de, F: FnMut(Cow<'de, str>, &'de str)> Visitor<'de> for Members<F> {
+    type Value = ();
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::with_capacity(16);
-                while let Some((Text(name), value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
-                    members.push(Member { name, json: value.get(), taken: false });
-                }
-                Ok(Object { members })
-            }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        while let Some((name, value)) = map.next_entry::<&'de RawValue, &'de RawValue>()? {
+            let name = string(name.get()).ok_or_else(|| A::Error::custom("a name that is no text"))?;
+            (self.0)(name, value.get());
         }
-        deserializer.deserialize_map(Members)
+        Ok(())
     }
 }
 
-/// A JSON string, borrowed where it holds no escapes. Read as bytes, since as text half a surrogate pair is an error.
-struct Text<'a>(Cow<'a, str>);
+/// A JSON string that holds escapes. Read as bytes, since as text half a surrogate pair is an error.
+struct Text(String);
 
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Bytes;
         impl<'de> Visitor<'de> for Bytes {
-            type Value = Text<'de>;
+            type Value = Text;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a string")
             }
 
-            fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
-                Ok(Text(
-                    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed),
-                ))
-            }
-
             fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Owned(String::from_utf8_lossy(bytes).into_owned())))
+                Ok(Text(String::from_utf8_lossy(bytes).into_owned()))
             }
         }
         deserializer.deserialize_bytes(Bytes)

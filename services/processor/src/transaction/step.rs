@@ -28,7 +28,7 @@ mod tell;
 
 /// Records that are read before the disk is asked about all of them at once. More would save little, and leave the
 /// processor's cache.
-const READ_AT_ONCE: usize = 256;
+const READ_AT_ONCE: usize = 128;
 
 /// Longest text that is taken over into a header or a dead letter from a record that may hold anything, in bytes.
 const TEXT_BYTES_MAX: usize = 256;
@@ -135,7 +135,7 @@ fn step_by(
         records.iter().filter(|record| !meta.src_next().is_past(record.offset)).collect();
     for records in pending.chunks(READ_AT_ONCE) {
         let readings = work.read(records, &mut end);
-        work.take_all(readings)?;
+        work.take_all(&readings)?;
         if end.stopped.is_some() {
             break;
         }
@@ -202,7 +202,7 @@ impl<'a> Work<'a> {
         readings
     }
 
-    fn take_all(&mut self, readings: Vec<Reading<'a>>) -> Result<(), StepError> {
+    fn take_all(&mut self, readings: &[Reading<'a>]) -> Result<(), StepError> {
         let inputs = || readings.iter().filter_map(|reading| reading.input.as_ref().ok());
         let sightings: Vec<Sighting> = inputs().map(|input| input.sighting).collect();
         let on_disk = self.store.remembers(self.rules.window, &sightings)?;
@@ -210,17 +210,13 @@ impl<'a> Work<'a> {
         self.customers.fetch(self.store, new.map(|(input, _)| input.key))?;
         let mut on_disk = on_disk.into_iter();
         for Reading { record, clock_ms, input } in readings {
+            let is_on_disk = input.is_ok() && on_disk.next() == Some(true);
             match input {
-                Ok(input) => {
-                    let is_known = on_disk.next() == Some(true)
-                        || self.overlay.knows(self.rules.window, &input.sighting);
-                    if is_known {
-                        self.counts.duplicate += 1;
-                    } else {
-                        self.take(record, clock_ms, &input)?;
-                    }
+                Ok(input) if is_on_disk || self.overlay.knows(self.rules.window, &input.sighting) => {
+                    self.counts.duplicate += 1;
                 }
-                Err(letter) => self.set_aside(record, clock_ms, letter)?,
+                Ok(input) => self.take(record, *clock_ms, input)?,
+                Err(letter) => self.set_aside(record, *clock_ms, letter)?,
             }
         }
         Ok(())
@@ -241,11 +237,11 @@ impl<'a> Work<'a> {
                 }
                 Ok(())
             }
-            Err(letter) => self.set_aside(record, clock_ms, letter),
+            Err(letter) => self.set_aside(record, clock_ms, &letter),
         }
     }
 
-    fn set_aside(&mut self, record: &Incoming, clock_ms: i64, letter: Letter) -> Result<(), StepError> {
+    fn set_aside(&mut self, record: &Incoming, clock_ms: i64, letter: &Letter) -> Result<(), StepError> {
         *self.counts.dead_lettered.entry(letter.reason).or_default() += 1;
         self.outputs.push(letter.output(record, clock_ms)?);
         Ok(())

@@ -33,18 +33,18 @@ impl Letter {
     }
 
     /// The dead letter of `record`, kept when the partition's clock stands at `clock_ms`.
-    pub(super) fn output(self, record: &Incoming, clock_ms: i64) -> Result<Output, EncodeError> {
+    pub(super) fn output(&self, record: &Incoming, clock_ms: i64) -> Result<Output, EncodeError> {
         let bytes = record.value.as_deref().unwrap_or_default();
         let kept = &bytes[..bytes.len().min(DEAD_LETTER_BYTES_MAX)];
         let key = record.key.clone().filter(|key| key.len() <= DEAD_LETTER_BYTES_MAX);
         let letter = DeadLetter {
             stage: "processor".to_owned(),
             reason: self.reason.to_owned(),
-            event_id: self.event_id,
+            event_id: self.event_id.clone(),
             origin_topic: Some(record.topic.to_string()),
             origin_partition: Some(i64::from(record.partition)),
             origin_offset: Some(record.offset.0),
-            source: self.source,
+            source: self.source.clone(),
             kept_at: clock_ms,
             key: key.clone(),
             bytes: kept.to_vec(),

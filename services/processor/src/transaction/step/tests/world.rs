@@ -49,7 +49,12 @@ impl World {
 
     /// One transaction, committed: its outputs are kept, its changes are on disk.
     pub(super) fn commit(&mut self, records: &[Incoming]) -> Step {
-        let mut step = self.step(records);
+        let step = self.step(records);
+        self.settle(step)
+    }
+
+    /// What the commit of a step leaves: its outputs are kept, its changes are on disk.
+    pub(super) fn settle(&mut self, mut step: Step) -> Step {
         self.store.apply(&step.overlay).expect("applies");
         self.meta = *step.overlay.meta();
         self.outputs.append(&mut step.outputs);
