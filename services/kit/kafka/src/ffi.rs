@@ -11,6 +11,10 @@ use rdkafka_sys as sys;
 
 use crate::error::code_name;
 
+mod topic_id;
+
+pub(crate) use topic_id::topic_ids;
+
 /// Waits until every queued record has its delivery report.
 ///
 /// Why not the wrapper's `flush`: since its version 0.38 that loops over a poll of 100 ms that doesn't return early, so
