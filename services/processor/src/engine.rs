@@ -1,12 +1,11 @@
 //! The loop: read a batch, make a step of each partition, commit, again. One thread does all of it, so that a rebalance
 //! never meets an open transaction.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use kafka::Connection;
 use kafka::consumer::Group;
-use kafka::transaction::{Member, Tail, TransactionLimits, Transactional};
+use kafka::transaction::{Member, TransactionLimits, Transactional};
 use lifecycle::{Stop, Vital};
 use schemas::topic::{Topic, Topics};
 use thiserror::Error;
@@ -42,8 +41,8 @@ pub(crate) struct Engine<'a> {
     pub instance: &'a Instance,
     /// What holds for every partition.
     pub rules: &'a Rules,
-    /// The cluster's id, where known.
-    pub cluster: Option<String>,
+    /// Where partitions are restored, and from what.
+    pub place: &'a Place,
     /// A crash drill, or none.
     pub drill: &'a Drill,
     /// The end.
@@ -90,11 +89,7 @@ impl Engine<'_> {
     ///
     /// # Errors
     /// See [`SessionError`]. Nothing is left open that the next session would not end.
-    pub(crate) fn session(
-        &self,
-        shared: &Arc<Shared>,
-        mut committed: impl FnMut(),
-    ) -> Result<(), SessionError> {
+    pub(crate) fn session(&self, shared: &Shared, mut committed: impl FnMut()) -> Result<(), SessionError> {
         let producer = self.producer()?;
         let member = Member::join(self.connection, &self.group(), self.topics.name(Topic::Raw))?;
         let mut session = Session::new(self, producer, member, self.restorer(shared)?);
@@ -116,19 +111,8 @@ impl Engine<'_> {
         }
     }
 
-    fn restorer(&self, shared: &Arc<Shared>) -> Result<Restorer, kafka::Error> {
-        let name = |topic| self.topics.name(topic).to_owned();
-        let place = Place {
-            folder: self.instance.store_folder(self.topics.name(Topic::Raw)),
-            cluster: self.cluster.clone(),
-            partitions: self.rules.partitions,
-            window: self.rules.window,
-            input: name(Topic::Raw),
-            state: name(Topic::State),
-            dedupe: name(Topic::Dedupe),
-        };
-        let tail = Tail::new(self.connection, &self.group)?;
-        Ok(Restorer::start(tail, place, Arc::clone(shared), self.stop.clone()))
+    fn restorer(&self, shared: &Shared) -> Result<Restorer, kafka::Error> {
+        Restorer::start(self.connection, &self.group, self.place.clone(), shared, self.stop.clone())
     }
 
     fn producer(&self) -> Result<Transactional, kafka::Error> {

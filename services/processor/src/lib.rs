@@ -4,7 +4,7 @@ pub mod domain;
 mod engine;
 pub mod instance;
 pub mod metric;
-mod restore;
+pub mod restore;
 mod run;
 pub mod settings;
 pub mod state;

@@ -50,18 +50,12 @@ static BATCH_BYTES: Field = Field::new(
     "Bytes read for one transaction at most.",
 )
 .default("16MiB");
-static BLOCK_CACHE: Field = Field::new(
-    "processor.block_cache",
-    "AFTERSEND_PROCESSOR_BLOCK_CACHE",
-    "RocksDB's block cache, shared by all partitions.",
+static MEMORY: Field = Field::new(
+    "processor.memory",
+    "AFTERSEND_PROCESSOR_MEMORY",
+    "Memory for stores, records read ahead and records queued, of all partitions: at least 32MiB for each partition of the input.",
 )
-.default("256MiB");
-static WRITE_BUFFER: Field = Field::new(
-    "processor.write_buffer",
-    "AFTERSEND_PROCESSOR_WRITE_BUFFER",
-    "RocksDB's memtables, shared by all partitions; counts into the block cache.",
-)
-.default("128MiB");
+.default("1GiB");
 static CHECKPOINT_INTERVAL: Field = Field::new(
     "processor.checkpoint_interval",
     "AFTERSEND_PROCESSOR_CHECKPOINT_INTERVAL",
@@ -102,7 +96,7 @@ pub struct Settings {
     pub batch_records: usize,
     /// Bytes read for a transaction at most.
     pub batch_bytes: u64,
-    /// Memory of the stores.
+    /// Memory of stores, prefetch and queues.
     pub budget: Budget,
     /// How often it is noted how far the changelogs are on disk.
     pub checkpoint_interval: Duration,
@@ -123,8 +117,7 @@ impl Settings {
         &COMMIT_INTERVAL,
         &BATCH_RECORDS,
         &BATCH_BYTES,
-        &BLOCK_CACHE,
-        &WRITE_BUFFER,
+        &MEMORY,
         &CHECKPOINT_INTERVAL,
         &RESTARTS_MAX,
         &DRILL,
@@ -140,8 +133,7 @@ impl Settings {
         let commit_interval: Option<Duration> = reader.read(&COMMIT_INTERVAL);
         let batch_records: Option<usize> = reader.read(&BATCH_RECORDS);
         let batch_bytes: Option<ByteSize> = reader.read(&BATCH_BYTES);
-        let block_cache: Option<ByteSize> = reader.read(&BLOCK_CACHE);
-        let write_buffer: Option<ByteSize> = reader.read(&WRITE_BUFFER);
+        let memory: Option<ByteSize> = reader.read(&MEMORY);
         let checkpoint_interval = reader.read(&CHECKPOINT_INTERVAL);
         let restarts_max = reader.read(&RESTARTS_MAX);
         let drill = reader.optional(&DRILL);
@@ -154,10 +146,7 @@ impl Settings {
             commit_interval: commit_interval?,
             batch_records: batch_records?,
             batch_bytes: batch_bytes?.bytes(),
-            budget: Budget {
-                block_cache_bytes: block_cache?.bytes(),
-                write_buffer_bytes: write_buffer?.bytes(),
-            },
+            budget: Budget::of(memory?.bytes()),
             checkpoint_interval: checkpoint_interval?,
             restarts_max: restarts_max?,
             drill: drill?,
@@ -175,16 +164,6 @@ impl Settings {
         reader.require((1..=BATCH_RECORDS_MAX).contains(&records), || {
             let wanted = format!("1 to {BATCH_RECORDS_MAX}: the ids of a transaction travel in one record");
             Fault::new(&BATCH_RECORDS, records.to_string(), wanted, "choose a value between them")
-        });
-        let (cache, buffer) = (self.budget.block_cache_bytes, self.budget.write_buffer_bytes);
-        reader.require(buffer <= cache, || {
-            let wanted = "no more than processor.block_cache, into which it counts";
-            Fault::new(
-                &WRITE_BUFFER,
-                format!("{buffer} bytes"),
-                wanted,
-                "lower it, or raise processor.block_cache",
-            )
         });
         let session = self.session_timeout;
         reader.require(session >= Duration::from_secs(6), || {

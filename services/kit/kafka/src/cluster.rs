@@ -111,7 +111,12 @@ impl Cluster {
     pub fn group_members(&self, group: &str) -> Result<usize, Error> {
         let answer = self.admin.inner().fetch_group_list(Some(group), Connection::METADATA_TIMEOUT);
         let groups = answer.map_err(|source| Error::of("list the group's members", source))?;
-        Ok(groups.groups().iter().filter(|found| found.name() == group).map(|found| found.members().len()).sum())
+        Ok(groups
+            .groups()
+            .iter()
+            .filter(|found| found.name() == group)
+            .map(|found| found.members().len())
+            .sum())
     }
 
     /// The values of a topic's settings.

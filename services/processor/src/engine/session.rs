@@ -197,6 +197,10 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         self.looked_at = Instant::now();
+        let stalled = self.restorer.stalled();
+        if !stalled.is_empty() {
+            self.engine.vital.not_ready(format!("the restore of partitions {stalled:?} is stalled"));
+        }
         let mut is_reachable = true;
         for (partition, running) in &mut self.running {
             let end = |topic| self.member.stable_end(engine.topics.name(topic), *partition);
@@ -211,8 +215,7 @@ impl<'a> Session<'a> {
             }
             let today = running.meta.day();
             if running.expired != Some(today) {
-                running.store.expire(engine.rules.window, today)?;
-                running.expired = Some(today);
+                running.expired = running.store.expire(engine.rules.window, today)?.then_some(today);
             }
             report::ids(*partition, &running.store);
         }
@@ -222,7 +225,8 @@ impl<'a> Session<'a> {
     fn tell_readiness(&self) {
         report::partitions(self.running.len());
         let pending = self.restorer.pending();
-        let restoring = (pending > 0).then(|| format!("{pending} partitions are being restored"));
+        let eta = self.restorer.eta_seconds().map_or(String::new(), |eta| format!(", {eta:.0} s to go"));
+        let restoring = (pending > 0).then(|| format!("{pending} partitions are being restored{eta}"));
         let causes: Vec<String> = self.stopped.values().cloned().chain(restoring).collect();
         match causes.is_empty() {
             true => self.engine.vital.ready(),

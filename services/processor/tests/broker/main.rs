@@ -7,4 +7,3 @@ mod guard;
 mod outage;
 mod refusal;
 mod restart;
-mod upgrade;

@@ -35,11 +35,8 @@ pub(crate) fn topic_ids<C: ClientContext>(
         let queue = sys::rd_kafka_queue_new(native);
         sys::rd_kafka_DescribeTopics(native, asked, options, queue);
         let event = sys::rd_kafka_queue_poll(queue, millis.saturating_add(1_000));
-        let answer = if event.is_null() {
-            Err(RDKafkaErrorCode::OperationTimedOut)
-        } else {
-            described(event, topics)
-        };
+        let answer =
+            if event.is_null() { Err(RDKafkaErrorCode::OperationTimedOut) } else { described(event, topics) };
         if !event.is_null() {
             sys::rd_kafka_event_destroy(event);
         }
