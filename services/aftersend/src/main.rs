@@ -5,6 +5,7 @@
 mod cli;
 mod configuration;
 mod demo;
+mod reset;
 mod role;
 mod signature;
 mod topology;
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::{Cli, Command};
+use cli::{Cli, Command, Reset};
 
 /// Exit code of a bad configuration: `EX_USAGE` of BSD's sysexits.
 const BAD_CONFIGURATION: u8 = 64;
@@ -39,6 +40,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Processor => role::processor(file).map(|()| ExitCode::SUCCESS),
         Command::Sink { sink } => role::sink(file, sink).map(|()| ExitCode::SUCCESS),
         Command::Bootstrap => topology::bootstrap_command(file).map(|()| ExitCode::SUCCESS),
+        Command::Reset { whose: Reset::Processor(arguments) } => reset::processor(file, &arguments),
         Command::CheckConfig { roles } => configuration::check(file, &roles).map(|()| ExitCode::SUCCESS),
         Command::VerifySignature(arguments) => signature::verify(file, &arguments),
         Command::Settings => {

@@ -4,6 +4,7 @@ pub mod domain;
 mod engine;
 pub mod instance;
 pub mod metric;
+pub mod reset;
 pub mod restore;
 mod run;
 pub mod settings;
