@@ -33,6 +33,12 @@ pub(crate) enum Command {
         #[arg(long)]
         probe: bool,
     },
+    /// Gives something up, by name, where a role refuses to go on.
+    Reset {
+        /// Whose.
+        #[command(subcommand)]
+        whose: Reset,
+    },
     /// Reads the settings of every role and lists every fault.
     CheckConfig {
         /// Only these roles.
@@ -45,6 +51,35 @@ pub(crate) enum Command {
     Settings,
     /// Shows the whole topology at work on this machine: a real Kafka, a simulated Customer.io, a crash, and a proof.
     Demo(Demo),
+}
+
+/// What can be reset.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Reset {
+    /// The processor's state, while no processor runs. Says what it would do; does it only with --yes.
+    Processor(ResetProcessor),
+}
+
+/// A reset of the processor.
+#[derive(Debug, Args)]
+pub(crate) struct ResetProcessor {
+    /// What is given up.
+    pub(crate) given_up: Given,
+    /// Only this partition; may be given several times.
+    #[arg(long = "partition", value_name = "PARTITION")]
+    pub(crate) partitions: Vec<i32>,
+    /// Do it. There is no way back.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+/// What a reset gives up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Given {
+    /// Input that was cut before it was read, and ids that the dedupe changelog has lost; customers stay.
+    AcceptLoss,
+    /// Every customer and every id; the input is read again from its beginning, and its outcomes emitted again.
+    StartOver,
 }
 
 /// A destination.

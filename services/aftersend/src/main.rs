@@ -6,6 +6,7 @@ mod cli;
 mod configuration;
 mod demo;
 mod probe;
+mod reset;
 mod role;
 mod signature;
 mod topology;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::{Cli, Command};
+use cli::{Cli, Command, Reset};
 
 /// Exit code of a bad configuration: `EX_USAGE` of BSD's sysexits.
 const BAD_CONFIGURATION: u8 = 64;
@@ -40,6 +41,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Processor => role::processor(file).map(|()| ExitCode::SUCCESS),
         Command::Sink { sink } => role::sink(file, sink).map(|()| ExitCode::SUCCESS),
         Command::Bootstrap { probe } => topology::bootstrap_command(file, probe),
+        Command::Reset { whose: Reset::Processor(arguments) } => reset::processor(file, &arguments),
         Command::CheckConfig { roles } => configuration::check(file, &roles).map(|()| ExitCode::SUCCESS),
         Command::VerifySignature(arguments) => signature::verify(file, &arguments),
         Command::Settings => {

@@ -5,13 +5,12 @@
 //!  worker  ── inbox ──▶ step ──▶ commit (transaction/protocol.rs) ──▶ disk          one producer and some partitions each
 //! ```
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 
 use kafka::Connection;
 use kafka::consumer::Group;
-use kafka::transaction::{Member, Tail, TransactionLimits};
+use kafka::transaction::{Member, TransactionLimits};
 use lifecycle::{Stop, Vital};
 use schemas::topic::{Topic, Topics};
 use thiserror::Error;
@@ -54,12 +53,12 @@ pub(crate) struct Engine<'a> {
     pub instance: &'a Instance,
     /// What holds for every partition.
     pub rules: &'a Rules,
-    /// The cluster's id, where known.
-    pub cluster: Option<String>,
     /// The broker's time.
     pub clock: &'a Clock,
     /// Who else claims our place.
     pub contest: &'a Contest,
+    /// Where partitions are restored, and from what.
+    pub place: &'a Place,
     /// A crash drill, or none.
     pub drill: &'a Drill,
     /// The end.
@@ -129,11 +128,7 @@ impl Engine<'_> {
     ///
     /// # Errors
     /// See [`SessionError`]. Nothing is left open that the next session would not end.
-    pub(crate) fn session(
-        &self,
-        shared: &Arc<Shared>,
-        committed: &(dyn Fn() + Sync),
-    ) -> Result<(), SessionError> {
+    pub(crate) fn session(&self, shared: &Shared, committed: &(dyn Fn() + Sync)) -> Result<(), SessionError> {
         let restorer = self.restorer(shared)?;
         let prefetch = self.settings.budget.prefetch_bytes / self.settings.workers as u64;
         let member = Member::join(self.connection, &self.group(), self.topics.name(Topic::Raw), prefetch)?;
@@ -172,25 +167,14 @@ impl Engine<'_> {
         }
     }
 
-    fn restorer(&self, shared: &Arc<Shared>) -> Result<Restorer, kafka::Error> {
-        let name = |topic| self.topics.name(topic).to_owned();
-        let place = Place {
-            folder: self.instance.store_folder(self.topics.name(Topic::Raw)),
-            cluster: self.cluster.clone(),
-            partitions: self.rules.partitions,
-            window: self.rules.window,
-            input: name(Topic::Raw),
-            state: name(Topic::State),
-            dedupe: name(Topic::Dedupe),
-        };
-        let tail = Tail::new(self.connection, &self.group)?;
-        Ok(Restorer::start(tail, place, Arc::clone(shared), self.stop.clone()))
+    fn restorer(&self, shared: &Shared) -> Result<Restorer, kafka::Error> {
+        Restorer::start(self.connection, &self.group, self.place.clone(), shared, self.stop.clone())
     }
 
     /// The transactional id outlives the process, so that a restart ends what the last one left open.
     fn producer(&self, worker: usize) -> Producer {
         let id = format!("{}-{}-{worker}", self.group, self.instance.name());
-        let queue_bytes = self.settings.budget.producer_bytes / self.settings.workers as u64;
+        let queue_bytes = self.settings.budget.producer_queue_bytes / self.settings.workers as u64;
         let limits = TransactionLimits::within(self.settings.session_timeout, queue_bytes);
         Producer::new(self.connection, id, limits)
     }

@@ -30,6 +30,12 @@ pub const RESTARTS: &str = "processor_session_restarts_total";
 pub const RESTORED_RECORDS: &str = "processor_restored_records_total";
 /// Changelog records still to replay, by `changelog` and `partition`.
 pub const RESTORE_REMAINING: &str = "processor_restore_remaining_records";
+/// Seconds until the restores that run are done.
+pub const RESTORE_ETA: &str = "processor_restore_remaining_seconds";
+/// Restores that have not moved for a minute.
+pub const RESTORE_STALLED: &str = "processor_restore_stalled_partitions";
+/// State stores wiped, by `cause`: damaged, or reset by an operator.
+pub const STORES_WIPED: &str = "processor_stores_wiped_total";
 /// Dedupe ids on disk, as RocksDB estimates, by `partition`.
 pub const STORED_IDS: &str = "processor_stored_ids_records";
 
@@ -50,5 +56,8 @@ pub const METRICS: &[(&str, &str)] = &[
     (RESTARTS, "times the engine had to start over"),
     (RESTORED_RECORDS, "changelog records replayed, by changelog"),
     (RESTORE_REMAINING, "changelog records still to replay, by changelog and partition"),
+    (RESTORE_ETA, "seconds until the restores that run are done, at their pace so far"),
+    (RESTORE_STALLED, "restores that have not moved for a minute"),
+    (STORES_WIPED, "state stores wiped to be restored from the changelogs, by cause"),
     (STORED_IDS, "dedupe ids on disk as RocksDB estimates, by partition"),
 ];

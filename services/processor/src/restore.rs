@@ -1,31 +1,40 @@
 //! Bringing a partition's disk to where its last committed transaction left it, before anything is read from the input.
 //!
-//! R0 open · R1 committed offset, once no transaction is undecided · R2 the changelogs' high watermarks, after R1 ·
-//! R3 refuse what can't be right · R4 wait until everything below them is decided · R5 replay · R6 compare · R7 start.
+//! R1 committed offset, once no transaction is undecided · R0 open · R2 the changelogs' high watermarks, after R1 ·
+//! R3 judge what is found · R4 wait until everything below the watermarks is decided · R5 replay · R6 compare · R7 start.
 //!
 //! Why a successor sees everything: what its predecessor committed had its offsets accepted before R1 answered, and its
 //! changelog records were in the log before that (T3 comes before T4), so they lie below R2's watermark.
+//!
+//! Why a crash in the middle loses nothing (C12): customers, positions and the mark "restoring" go through RocksDB's log, so what is
+//! read back is a prefix of what was written, and each position is in one batch with, or behind, what it stands for. Ids go in as
+//! whole files, which are on the disk before the position behind them is written. The meta comes last, with the mark's end.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use kafka::NextOffset;
-use kafka::transaction::{Committed, Tail, TailError};
+use kafka::transaction::{Tail, TailError};
 use tracing::warn;
 
-use crate::domain::window::{self, Window};
-use crate::state::changelog::{self, Chunk, StateKey};
-use crate::state::meta::{Incarnation, Meta, Progress};
+use crate::state::identity::Log;
+use crate::state::meta::{Incarnation, Meta, OffsetMark, Progress};
 use crate::state::store::PartitionStore;
-use crate::state::timer::Timer;
-use crate::state::value;
 
+mod board;
 mod error;
+pub mod judgement;
+mod place;
+mod queue;
+mod replay;
 mod restorer;
-mod writer;
 
+use board::Board;
+use error::Halt;
 pub use error::RestoreError;
-pub(crate) use restorer::{Place, Restored, Restorer};
-use writer::Writer;
+use judgement::{Disk, Extent, Found, Missing, Position, Refusal, Replay, Way};
+pub(crate) use place::Place;
+use replay::Standing;
+pub(crate) use restorer::{Restored, Restorer};
 
 /// How long an undecided transaction is waited for: its timeout, the broker's scan for it, and slack.
 const UNDECIDED_MAX: Duration = Duration::from_secs(60);
@@ -35,253 +44,169 @@ const ANSWER_MAX: Duration = Duration::from_secs(2);
 const ASK_AGAIN: [Duration; 3] =
     [Duration::from_millis(1_500), Duration::from_millis(1_500), Duration::from_secs(2)];
 
-/// Where to restore from.
-#[derive(Debug, Clone)]
-pub(crate) struct Origin<'a> {
-    /// The input topic.
-    pub input: &'a str,
-    /// The state changelog.
-    pub state: &'a str,
-    /// The dedupe changelog.
-    pub dedupe: &'a str,
-    /// The partition.
-    pub partition: i32,
-}
-
-/// Restores `store`; answers where the partition stands and reads on.
-///
-/// # Errors
-/// See [`RestoreError`].
-fn restore(
-    tail: &Tail,
-    origin: &Origin<'_>,
-    store: &PartitionStore,
-    window: Window,
-    stopped: &dyn Fn() -> bool,
-) -> Result<Meta, RestoreError> {
-    Restore { tail, origin, store, window, stopped }.run()
-}
-
-struct Restore<'a> {
+/// One attempt at restoring one partition.
+struct Attempt<'a> {
     tail: &'a Tail,
-    origin: &'a Origin<'a>,
+    place: &'a Place,
+    partition: i32,
     store: &'a PartitionStore,
-    window: Window,
+    board: &'a Board,
     stopped: &'a dyn Fn() -> bool,
 }
 
-/// A changelog, and how much of it the disk holds.
-struct Log<'a> {
-    topic: &'a str,
-    low: NextOffset,
-    high: NextOffset,
-    on_disk: NextOffset,
-}
-
-impl Log<'_> {
-    fn from(&self) -> NextOffset {
-        self.on_disk.max(self.low)
-    }
-
-    /// Whether the log begins where the disk ends, or before.
-    fn continues_disk(&self) -> bool {
-        self.on_disk > NextOffset(0) && self.on_disk >= self.low
-    }
-}
-
-/// What a replay of the dedupe changelog saw.
-struct Chunks {
-    next: NextOffset,
-    /// The clock of the chunk before the first that was read.
-    clock_before_ms: Option<i64>,
-    last: Option<Meta>,
-}
-
-impl Restore<'_> {
-    fn run(&self) -> Result<Meta, RestoreError> {
-        let committed = self.committed()?;
-        let progress = self.store.progress()?.unwrap_or_default();
-        let state = self.log(self.origin.state, progress.state_next())?;
-        let dedupe = self.log(self.origin.dedupe, progress.dedupe_next())?;
-        self.refuse_foreign(&state, &dedupe)?;
-        for log in [&state, &dedupe] {
-            self.tail.await_decided(
-                log.topic,
-                self.origin.partition,
-                log.high,
-                UNDECIDED_MAX,
-                self.stopped,
-            )?;
+/// R1. While a transaction is undecided, the coordinator has no answer.
+fn committed(
+    tail: &Tail,
+    place: &Place,
+    partition: i32,
+    stopped: &dyn Fn() -> bool,
+) -> Result<Option<Position>, RestoreError> {
+    let started = Instant::now();
+    loop {
+        match tail.committed(&place.input, partition, ANSWER_MAX) {
+            Ok(committed) => {
+                let mark = OffsetMark::parse(&committed.metadata);
+                return Ok(committed.next.map(|next| Position { next, mark }));
+            }
+            Err(_) if stopped() => return Err(TailError::Stopped.into()),
+            Err(error @ kafka::Error::Failed { .. }) if started.elapsed() < UNDECIDED_MAX => {
+                warn!(partition, %error, "committed offset not told yet");
+            }
+            Err(error) => return Err(error.into()),
         }
-        let state_next = self.replay_state(&state, dedupe.on_disk)?;
-        let chunks = self.replay_dedupe(&dedupe, state_next)?;
-        let (first, end) = self.tail.extent(self.origin.input, self.origin.partition)?;
-        let Some(meta) = self.store.meta()? else {
-            self.agree(None, &committed, &chunks)?;
-            return Ok(Meta::beginning(Incarnation::new(rand::random()), first));
+    }
+}
+
+impl Attempt<'_> {
+    /// Restores the store; answers where the partition stands and reads on.
+    fn run(&self, committed: Option<Position>) -> Result<Meta, Halt> {
+        let found = self.look(committed)?;
+        let meta = match judgement::way(&found).map_err(|why| self.refused(why))? {
+            Way::Superseded => return Err(Halt::Superseded { from: None }),
+            Way::Ready(meta) => meta,
+            Way::Replay(replay) => {
+                if committed.is_none() && self.has_history(&found) && self.is_committed_after_all()? {
+                    return self.run(self::committed(self.tail, self.place, self.partition, self.stopped)?);
+                }
+                match self.replay(&found, &replay)? {
+                    Some(meta) => meta,
+                    None => {
+                        let input = self.extent(Log::Input)?;
+                        return Ok(Meta::beginning(Incarnation::new(rand::random()), input.first));
+                    }
+                }
+            }
         };
-        if committed.next.is_none() && self.is_committed_after_all()? {
-            return self.run();
-        }
-        self.agree(Some(&meta), &committed, &chunks)?;
-        self.refuse_lost_input(&meta, first, end)?;
-        self.refuse_gap(&dedupe, &chunks, &meta)?;
+        self.judge_input(&meta, committed)?;
         Ok(meta)
+    }
+
+    /// R2, R3.
+    fn look(&self, committed: Option<Position>) -> Result<Found, RestoreError> {
+        let disk = Disk {
+            meta: self.store.meta()?,
+            progress: self.store.progress()?.unwrap_or_default(),
+            restoring: self.store.restoring()?,
+        };
+        let (state, dedupe) = (self.extent(Log::State)?, self.extent(Log::Dedupe)?);
+        let tombstones_kept = self.place.tombstones_kept;
+        Ok(Found { disk, committed, state, dedupe, now_ms: now_ms(), tombstones_kept })
+    }
+
+    fn has_history(&self, found: &Found) -> bool {
+        found.disk.meta.is_some() || found.state.end > found.state.first
     }
 
     /// A coordinator that has just moved may know nothing for a moment.
     fn is_committed_after_all(&self) -> Result<bool, RestoreError> {
         for pause in ASK_AGAIN {
             std::thread::sleep(pause);
-            if self.committed()?.next.is_some() {
+            if committed(self.tail, self.place, self.partition, self.stopped)?.is_some() {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    /// R1. While a transaction is undecided, the coordinator has no answer.
-    fn committed(&self) -> Result<Committed, RestoreError> {
-        let started = Instant::now();
-        loop {
-            match self.tail.committed(self.origin.input, self.origin.partition, ANSWER_MAX) {
-                Ok(committed) => return Ok(committed),
-                Err(_) if (self.stopped)() => return Err(TailError::Stopped.into()),
-                Err(error @ kafka::Error::Failed { .. }) if started.elapsed() < UNDECIDED_MAX => {
-                    warn!(partition = self.origin.partition, %error, "committed offset not told yet");
-                }
-                Err(error) => return Err(error.into()),
-            }
+    /// R4 to R6. `None` is a partition without a history.
+    fn replay(&self, found: &Found, replay: &Replay) -> Result<Option<Meta>, Halt> {
+        let mut disk = found.disk;
+        let restoring = self.store.begin_restore(found.now_ms)?;
+        let dedupe = disk.progress.dedupe_next();
+        let mut standing = Standing { state: replay.state_from, dedupe, restoring, history: None };
+        if replay.rereads_state {
+            warn!(
+                partition = self.partition,
+                "disk was away for long: customers are read again from the beginning"
+            );
+            self.store.forget_customers(&Progress::new(NextOffset(0), dedupe))?;
+            (disk.meta, standing.restoring.meta) = (None, None);
         }
+        standing.history = standing.restoring.meta.or(disk.meta).map(|meta| meta.incarnation);
+        self.board.enter(self.partition, "waiting for undecided transactions");
+        for (log, extent) in [(Log::State, found.state), (Log::Dedupe, found.dedupe)] {
+            let topic = self.topic(log);
+            self.tail.await_decided(topic, self.partition, extent.end, UNDECIDED_MAX, self.stopped)?;
+        }
+        replay::customers(self, replay, found.state, &mut standing)?;
+        let meta = standing.restoring.meta.or(disk.meta);
+        // Before any id is noted as read: a resumed restore could not tell what is missing any more.
+        if let Some(meta) = &meta {
+            self.judge_ids(found.dedupe, standing.dedupe, meta)?;
+        }
+        replay::ids(self, found.dedupe, &mut standing)?;
+        let last_chunk = standing.restoring.last_chunk;
+        let agreed = judgement::agree(meta.as_ref(), last_chunk.as_ref(), found.committed.as_ref());
+        if !agreed.map_err(|why| self.refused(why))?
+            && let Some(meta) = &meta
+        {
+            let (partition, next) = (self.partition, meta.src_next());
+            warn!(partition, %next, "committed offset expired, going on from the changelog's");
+        }
+        self.store.end_restore(meta.as_ref(), &standing.progress())?;
+        Ok(meta)
     }
 
-    fn log<'t>(&self, topic: &'t str, on_disk: NextOffset) -> Result<Log<'t>, RestoreError> {
-        let (low, high) = self.tail.extent(topic, self.origin.partition)?;
-        Ok(Log { topic, low, high, on_disk })
-    }
-
-    /// R3.
-    fn refuse_foreign(&self, state: &Log<'_>, dedupe: &Log<'_>) -> Result<(), RestoreError> {
-        let mend = "empty AFTERSEND_STATE to restore from what is left";
-        if state.on_disk > state.high || dedupe.on_disk > dedupe.high {
-            return Err(self.refused(&format!(
-                "the disk is ahead of the changelogs, which were cut or made anew: {mend}"
-            )));
-        }
-        if state.on_disk > NextOffset(0) && state.on_disk < state.low {
-            let why = "the state changelog has lost its beginning since this disk last read it";
-            return Err(self.refused(&format!("{why}: {mend}")));
-        }
-        Ok(())
-    }
-
-    fn replay_state(&self, log: &Log<'_>, dedupe: NextOffset) -> Result<NextOffset, RestoreError> {
-        if log.from() >= log.high {
-            return Ok(log.from());
-        }
-        let mut writer = Writer::new(self.store, self.origin.partition, "state", log.from(), log.high);
-        let at = |next| Progress::new(next, dedupe);
-        let end = self.tail.replay(log.topic, self.origin.partition, log.from(), self.stopped, |record| {
-            let key = record.key.as_deref().unwrap_or_default();
-            match (StateKey::parse(key)?, record.value.as_deref()) {
-                (StateKey::Customer(key), value) => {
-                    writer.batch.put_customer(key, value);
-                    let customer = value.map(value::decode).transpose()?.unwrap_or_default();
-                    Timer::of(key, &customer).for_each(|timer| writer.batch.put_timer(&timer));
-                }
-                (StateKey::Meta, Some(bytes)) => writer.batch.put_meta(&changelog::decode_meta(bytes)?),
-                (StateKey::Meta, None) => {}
-            }
-            writer.took(&record, at)
-        })?;
-        writer.finish(at(end))?;
-        Ok(end)
-    }
-
-    fn replay_dedupe(&self, log: &Log<'_>, state: NextOffset) -> Result<Chunks, RestoreError> {
-        let mut chunks = Chunks { next: log.from(), clock_before_ms: None, last: None };
-        if log.from() >= log.high {
-            return Ok(chunks);
-        }
-        let mut writer = Writer::new(self.store, self.origin.partition, "dedupe", log.from(), log.high);
-        let at = |next| Progress::new(state, next);
-        chunks.next =
-            self.tail.replay(log.topic, self.origin.partition, log.from(), self.stopped, |record| {
-                let chunk = Chunk::decode(record.value.as_deref().unwrap_or_default())?;
-                chunks.clock_before_ms.get_or_insert(chunk.previous_clock_ms);
-                chunks.last = Some(chunk.meta);
-                chunk.runs.iter().for_each(|run| writer.batch.put_run(run));
-                writer.took(&record, at)
-            })?;
-        writer.finish(at(chunks.next))?;
-        Ok(chunks)
-    }
-
-    /// R6: what the disk, the changelogs and the group know must be one and the same.
-    fn agree(&self, meta: Option<&Meta>, committed: &Committed, chunks: &Chunks) -> Result<(), RestoreError> {
-        if chunks.last.is_some() && meta != chunks.last.as_ref() {
-            return Err(self.refused(
-                "the two changelogs end with different transactions: one of them has lost records",
-            ));
-        }
-        let Some(next) = committed.next else {
-            if let Some(next) = meta.map(Meta::src_next) {
-                let partition = self.origin.partition;
-                warn!(partition, %next, "committed offset expired, going on from the changelog's");
-            }
+    fn judge_ids(&self, log: Extent, covered: NextOffset, meta: &Meta) -> Result<(), RestoreError> {
+        let mut missing = Missing { first: log.first, covered, until_ms: 0, next_ms: meta.clock_ms };
+        if missing.is_nothing() {
             return Ok(());
+        }
+        missing.until_ms = replay::missing_until(self, log, meta)?;
+        // The next event's day matters only where something is missing; to learn it costs a read.
+        if judgement::ids_suffice(self.place.window, &missing).is_ok() {
+            return Ok(());
+        }
+        let next = self.tail.first(&self.place.input, self.partition, meta.src_next(), self.stopped)?;
+        missing.next_ms = next.map_or_else(now_ms, |record| record.timestamp_ms).max(meta.clock_ms);
+        judgement::ids_suffice(self.place.window, &missing).map_err(|why| self.refused(why))
+    }
+
+    fn judge_input(&self, meta: &Meta, committed: Option<Position>) -> Result<(), RestoreError> {
+        let input = self.extent(Log::Input)?;
+        let before = NextOffset(meta.src_next().0 - 1);
+        // A group's position goes with its topic. Where there is none, the topic may be another one.
+        let is_there = before >= input.first && before < input.end;
+        let before_ms = if committed.is_none() && is_there {
+            let record = self.tail.first(&self.place.input, self.partition, before, self.stopped)?;
+            record.filter(|record| record.offset.next() == meta.src_next()).map(|record| record.timestamp_ms)
+        } else {
+            None
         };
-        let metadata = &committed.metadata;
-        // An operator's tool commits without metadata. At the very place where the state stands, it changes nothing.
-        let is_ours = |meta: &Meta| meta.is_named_by(metadata) || metadata.is_empty();
-        match meta {
-            Some(meta) if next == meta.src_next() && is_ours(meta) => Ok(()),
-            Some(meta) if next < meta.src_next() => {
-                let stands = meta.src_next();
-                Err(self.refused(&format!(
-                    "the group was set back to offset {next}, and the events before {stands} are already counted: set it to \
-                     {stands} again (kafka-consumer-groups.sh --reset-offsets --to-offset {stands})"
-                )))
-            }
-            _ => Err(self.refused(&format!(
-                "the group stands at offset {next} ({metadata}), and the changelogs do not reach it: they have lost records, or \
-                 the group was set forward"
-            ))),
-        }
+        judgement::input_holds(meta, input, before_ms).map_err(|why| self.refused(why))
     }
 
-    /// What was cut from the input before it was read would be lost without a word.
-    fn refuse_lost_input(&self, meta: &Meta, first: NextOffset, end: NextOffset) -> Result<(), RestoreError> {
-        let stands = meta.src_next();
-        if (first..=end).contains(&stands) {
-            return Ok(());
-        }
-        Err(self.refused(&format!(
-            "the input holds offsets {first} to {end}, and the partition stands at {stands}: it was cut or made anew, and what is \
-             missing was never read; bring those records back, or start over under another topic prefix"
-        )))
+    fn extent(&self, log: Log) -> Result<Extent, RestoreError> {
+        let (first, end) = self.tail.extent(self.topic(log), self.partition)?;
+        Ok(Extent { first, end })
     }
 
-    /// What the dedupe changelog has lost matters while it lies inside the window of the next event, and only then.
-    fn refuse_gap(&self, log: &Log<'_>, chunks: &Chunks, meta: &Meta) -> Result<(), RestoreError> {
-        let missing_until_ms = chunks.clock_before_ms.unwrap_or(meta.clock_ms);
-        if log.continues_disk() || missing_until_ms == 0 {
-            return Ok(());
-        }
-        let Origin { input, partition, .. } = *self.origin;
-        let next = self.tail.first(input, partition, meta.src_next(), self.stopped)?;
-        let next_ms = next.map_or_else(now_ms, |record| record.timestamp_ms).max(meta.clock_ms);
-        if self.window.day_expired(window::day(missing_until_ms), window::day(next_ms)) {
-            return Ok(());
-        }
-        Err(self.refused(
-            "the dedupe changelog begins inside the window, so duplicates would count twice: its retention.ms must be the window \
-             and ten days",
-        ))
+    fn topic(&self, log: Log) -> &str {
+        self.place.topic(log)
     }
 
-    fn refused(&self, why: &str) -> RestoreError {
-        RestoreError::Refused { partition: self.origin.partition, why: why.to_owned() }
+    fn refused(&self, why: Refusal) -> RestoreError {
+        self.place.refused(self.partition, why)
     }
 }
 

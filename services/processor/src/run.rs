@@ -1,4 +1,3 @@
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -13,8 +12,9 @@ use crate::engine::clock::Clock;
 use crate::engine::{Engine, SessionError};
 use crate::instance::{Instance, InstanceError};
 use crate::metric;
+use crate::restore::Place;
 use crate::settings::Settings;
-use crate::state::memory::Shared;
+use crate::state::memory::{Shared, Shortage};
 use crate::transaction::drill::Drill;
 use crate::transaction::producer::Contest;
 use crate::transaction::step::Rules;
@@ -26,6 +26,8 @@ const STALL_AFTER: Duration = Duration::from_secs(90);
 /// What a transaction writes to.
 const WRITTEN: [Topic; 6] =
     [Topic::Warehouse, Topic::Trait, Topic::Suppression, Topic::DeadLetter, Topic::State, Topic::Dedupe];
+/// Partitions restored at the same time.
+const RESTORERS: usize = 2;
 /// Pauses between restarts of the engine, doubling.
 const PAUSE_MIN: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
@@ -52,6 +54,9 @@ pub enum Error {
         /// How many the input has.
         wanted: u32,
     },
+    /// The memory does not do for the partitions.
+    #[error(transparent)]
+    Memory(#[from] Shortage),
     /// The engine failed for good.
     #[error(transparent)]
     Session(#[from] SessionError),
@@ -75,7 +80,11 @@ pub fn run(
     let instance = Instance::take(&settings.state, settings.instance.as_deref())?;
     let cluster = Cluster::connect(connection)?;
     let rules = Rules { window: settings.window, tokens, partitions: partitions(&cluster, topics)? };
-    let shared = Arc::new(Shared::new(&settings.budget));
+    settings.budget.check(rules.partitions)?;
+    let shared = Shared::new(&settings.budget);
+    let folder = instance.store_folder(topics.name(Topic::Raw));
+    let id = cluster.id(START_TIMEOUT);
+    let place = Place::look(&cluster, id, topics, (folder, rules.partitions, settings.window, RESTORERS))?;
     let (drill, contest, clock) = (Drill::new(settings.drill.clone()), Contest::default(), Clock::start());
     let engine = Engine {
         settings,
@@ -84,9 +93,9 @@ pub fn run(
         group: format!("{prefix}{}", settings.group),
         instance: &instance,
         rules: &rules,
-        cluster: cluster.id(START_TIMEOUT),
         clock: &clock,
         contest: &contest,
+        place: &place,
         drill: &drill,
         stop,
         vital: &vital,
@@ -115,7 +124,7 @@ fn partitions(cluster: &Cluster, topics: &Topics) -> Result<u32, Error> {
     Ok(wanted)
 }
 
-fn keep_running(engine: &Engine<'_>, shared: &Arc<Shared>) -> Result<(), Error> {
+fn keep_running(engine: &Engine<'_>, shared: &Shared) -> Result<(), Error> {
     let mut fruitless = 0;
     let mut pause = PAUSE_MIN;
     loop {

@@ -53,7 +53,7 @@ static BATCH_BYTES: Field = Field::new(
 static MEMORY: Field = Field::new(
     "processor.memory",
     "AFTERSEND_PROCESSOR_MEMORY",
-    "What stores, fetched records and records on their way out may take; the process has about 100 MiB besides.",
+    "Memory for stores, records read ahead and records queued, of all partitions: at least 32MiB for each partition of the input.",
 )
 .default("1GiB");
 static WORKERS: Field = Field::new(

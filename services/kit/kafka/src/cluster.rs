@@ -8,7 +8,7 @@ use tracing::info;
 
 use crate::client::Observer;
 use crate::error::code_name;
-use crate::{Connection, Error};
+use crate::{Connection, Error, ffi};
 
 /// How long a new topic may take to be seen, and how often it is looked for.
 const SEEN_MAX: Duration = Duration::from_secs(20);
@@ -41,6 +41,10 @@ pub struct TopicState {
     /// Replicas of the first partition.
     pub replication: u32,
 }
+
+/// What tells a topic from another of the same name that was there before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TopicId(pub [u8; 16]);
 
 impl Cluster {
     /// Connects to the cluster.
@@ -87,6 +91,32 @@ impl Cluster {
             partitions: count(topic.partitions().len()),
             replication: topic.partitions().first().map_or(0, |partition| count(partition.replicas().len())),
         }))
+    }
+
+    /// The ids that the cluster gave to `names`, in their order: a topic deleted and made anew has another one. `None` where the
+    /// broker tells none (before Kafka 2.8), or the topic is missing.
+    ///
+    /// # Errors
+    /// Where no broker answers, or it refuses.
+    pub fn topic_ids(&self, names: &[&str]) -> Result<Vec<Option<TopicId>>, Error> {
+        let ids = ffi::topic_ids(self.admin.inner(), names, Connection::METADATA_TIMEOUT)
+            .map_err(|code| refused("describe topics", code))?;
+        Ok(ids.into_iter().map(|id| id.map(TopicId)).collect())
+    }
+
+    /// How many members `group` has. A static member that went without leaving counts until its session is over.
+    ///
+    /// # Errors
+    /// Where no broker answers.
+    pub fn group_members(&self, group: &str) -> Result<usize, Error> {
+        let answer = self.admin.inner().fetch_group_list(Some(group), Connection::METADATA_TIMEOUT);
+        let groups = answer.map_err(|source| Error::of("list the group's members", source))?;
+        Ok(groups
+            .groups()
+            .iter()
+            .filter(|found| found.name() == group)
+            .map(|found| found.members().len())
+            .sum())
     }
 
     /// The values of a topic's settings.

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 mod queue;
+mod topic_id;
 
 use std::ffi::CStr;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use rdkafka_sys as sys;
 use crate::error::code_name;
 
 pub(crate) use queue::{Popped, Queue};
+pub(crate) use topic_id::topic_ids;
 
 /// Waits until every queued record has its delivery report.
 ///

@@ -12,7 +12,7 @@ mod record;
 pub mod transaction;
 
 pub use client::METRICS;
-pub use cluster::{Cluster, TopicRequest, TopicState};
+pub use cluster::{Cluster, TopicId, TopicRequest, TopicState};
 pub use connection::Connection;
 pub use consumer::Consumer;
 pub use error::{Error, PublishError};

@@ -163,12 +163,17 @@ impl<'a> Control<'a> {
     fn tell_readiness(&self) {
         report::partitions(self.placed.len());
         let pending = self.restorer.pending();
-        let restoring = (pending > 0).then(|| format!("{pending} partitions are being restored"));
+        let eta = self.restorer.eta_seconds().map_or(String::new(), |eta| format!(", {eta:.0} s to go"));
+        let restoring = (pending > 0).then(|| format!("{pending} partitions are being restored{eta}"));
+        let stalled = self.restorer.stalled();
+        let stalled =
+            (!stalled.is_empty()).then(|| format!("the restore of partitions {stalled:?} does not move"));
         let stuck = self.hands.iter().enumerate().filter_map(|(worker, hand)| match hand.pulse.condition() {
             Condition::Stuck(act) => Some(format!("worker {worker} is stuck at {act:?}")),
             _ => None,
         });
-        let causes: Vec<String> = self.stopped.values().cloned().chain(restoring).chain(stuck).collect();
+        let causes: Vec<String> =
+            self.stopped.values().cloned().chain(restoring).chain(stalled).chain(stuck).collect();
         match causes.is_empty() {
             true => self.session.engine.vital.ready(),
             false => self.session.engine.vital.not_ready(causes.join("; ")),

@@ -78,12 +78,11 @@ impl Partition {
         self.seen = Some(progress);
     }
 
-    /// Forgets ids that are too old, once a day.
+    /// Forgets ids that are too old, once a day, a bounded number at a call.
     pub(super) fn expire(&mut self, window: Window) -> Result<(), StoreError> {
         let today = self.meta.day();
         if self.expired != Some(today) {
-            self.store.expire(window, today)?;
-            self.expired = Some(today);
+            self.expired = self.store.expire(window, today)?.then_some(today);
         }
         Ok(())
     }

@@ -1,34 +1,28 @@
 use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use kafka::Connection;
 use kafka::transaction::Tail;
 use lifecycle::Stop;
+use tracing::warn;
 
-use super::{Origin, RestoreError, restore};
-use crate::domain::window::Window;
-use crate::state::identity::Identity;
+use super::board::Board;
+use super::error::Halt;
+use super::judgement::{self, Refusal};
+use super::queue::{Next, Queue, Wanted};
+use super::{Attempt, Place, RestoreError, committed};
+use crate::metric;
 use crate::state::memory::Shared;
-use crate::state::meta::Meta;
-use crate::state::store::PartitionStore;
+use crate::state::meta::{Meta, Progress};
+use crate::state::store::{PartitionStore, StoreError, sweep, wipe};
 
 /// How often an idle reader is asked for what it has to tell.
 const SERVE_EVERY: Duration = Duration::from_secs(5);
-
-/// Where the partitions of one topology lie.
-#[derive(Debug, Clone)]
-pub(crate) struct Place {
-    pub(crate) folder: PathBuf,
-    pub(crate) cluster: Option<String>,
-    pub(crate) partitions: u32,
-    pub(crate) window: Window,
-    pub(crate) input: String,
-    pub(crate) state: String,
-    pub(crate) dedupe: String,
-}
+/// How often one restore may wipe its folder: for a reset met on the way, and for damage. More is no accident.
+const WIPES_MAX: usize = 3;
 
 /// A partition that is ready to be worked on.
 pub(crate) struct Restored {
@@ -39,65 +33,59 @@ pub(crate) struct Restored {
 /// What one restore came to.
 type Outcome = Result<Restored, RestoreError>;
 
-/// Whether a restore is still wanted. The lock is held while its outcome is handed over, so that the outcome of one that is
-/// not wanted any more is dropped, and its folder free, before the next restore of the same partition begins.
-#[derive(Clone, Default)]
-struct Wanted {
-    given_up: Arc<Mutex<bool>>,
-}
-
-impl Wanted {
-    fn given_up(&self) -> MutexGuard<'_, bool> {
-        self.given_up.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn give_up(&self) {
-        *self.given_up() = true;
-    }
-
-    fn holds(&self) -> bool {
-        !*self.given_up()
-    }
-}
-
-/// Restores partitions one after the other, away from the polling thread.
+/// Restores partitions, a few at a time, away from the polling thread.
 pub(crate) struct Restorer {
-    jobs: Option<Sender<(i32, Wanted)>>,
+    queue: Arc<Queue>,
     done: Receiver<(i32, Wanted, Outcome)>,
     ready: VecDeque<(i32, Wanted, Outcome)>,
     wanted: BTreeMap<i32, Wanted>,
-    thread: Option<JoinHandle<()>>,
+    board: Board,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// What each thread works with.
+#[derive(Clone)]
+struct Hand {
+    queue: Arc<Queue>,
+    outcomes: Sender<(i32, Wanted, Outcome)>,
+    place: Arc<Place>,
+    shared: Shared,
+    board: Board,
+    stop: Stop,
 }
 
 impl Restorer {
-    pub(crate) fn start(tail: Tail, place: Place, shared: Arc<Shared>, stop: Stop) -> Self {
-        let (jobs, queue) = channel();
+    /// Starts as many threads as `place` says, each with a reader of its own that asks for `group`'s positions.
+    ///
+    /// # Errors
+    /// Where a client refuses its settings.
+    pub(crate) fn start(
+        connection: &Connection,
+        group: &str,
+        place: Place,
+        shared: &Shared,
+        stop: Stop,
+    ) -> Result<Self, kafka::Error> {
         let (outcomes, done) = channel();
-        let thread = std::thread::spawn(move || {
-            while let Some((partition, wanted)) = next_job(&queue, &tail) {
-                let stopped = || !wanted.holds() || stop.requested();
-                if stopped() {
-                    continue;
-                }
-                let outcome = restore_one(&tail, &place, &shared, partition, &stopped);
-                let given_up = wanted.given_up();
-                if !*given_up {
-                    // Nobody receives any more only where this restorer is being dropped.
-                    let _ = outcomes.send((partition, wanted.clone(), outcome));
-                }
-            }
-        });
-        Self { jobs: Some(jobs), done, ready: VecDeque::new(), wanted: BTreeMap::new(), thread: Some(thread) }
+        let (queue, board, count) = (Arc::new(Queue::default()), Board::default(), place.threads.max(1));
+        let tails: Vec<Tail> = (0..count).map(|_| Tail::new(connection, group)).collect::<Result<_, _>>()?;
+        let (place, shared) = (Arc::new(place), shared.clone());
+        let hand = Hand { queue: Arc::clone(&queue), outcomes, place, shared, board: board.clone(), stop };
+        let threads = tails
+            .into_iter()
+            .map(|tail| {
+                let hand = hand.clone();
+                std::thread::spawn(move || hand.work(&tail))
+            })
+            .collect();
+        Ok(Self { queue, done, ready: VecDeque::new(), wanted: BTreeMap::new(), board, threads })
     }
 
     /// Puts `partition` into the queue.
     pub(crate) fn begin(&mut self, partition: i32) {
         let wanted = Wanted::default();
         self.wanted.insert(partition, wanted.clone());
-        if let Some(jobs) = &self.jobs {
-            // The thread ends only with this restorer, or by a panic that `next_done` reports.
-            let _ = jobs.send((partition, wanted));
-        }
+        self.queue.put(partition, wanted);
     }
 
     /// Forgets `partitions`, and lets go of those that are done.
@@ -116,7 +104,7 @@ impl Restorer {
             self.wanted.remove(&partition);
             return Some((partition, outcome));
         }
-        let died = self.thread.as_ref().is_some_and(JoinHandle::is_finished);
+        let died = self.threads.iter().any(JoinHandle::is_finished);
         let lost = if died { self.wanted.pop_first() } else { None };
         lost.map(|(partition, _)| (partition, Err(RestoreError::Died)))
     }
@@ -125,43 +113,123 @@ impl Restorer {
     pub(crate) fn pending(&self) -> usize {
         self.wanted.len()
     }
+
+    /// Seconds until the restores that run now are done, where it can be told.
+    pub(crate) fn eta_seconds(&self) -> Option<f64> {
+        self.board.eta_seconds()
+    }
+
+    /// Partitions whose restore has not moved for a minute. To be asked now and then: it is what says so in the log.
+    pub(crate) fn stalled(&self) -> Vec<i32> {
+        self.board.stalled()
+    }
 }
 
 impl Drop for Restorer {
     fn drop(&mut self) {
         self.wanted.values().for_each(Wanted::give_up);
-        drop(self.jobs.take());
-        if let Some(thread) = self.thread.take() {
+        self.queue.close();
+        for thread in self.threads.drain(..) {
             // A panic was already logged by the hook; there is nothing left to restore.
             let _ = thread.join();
         }
     }
 }
 
-/// Waits for the next job; `None` where no more will come.
-fn next_job(queue: &Receiver<(i32, Wanted)>, tail: &Tail) -> Option<(i32, Wanted)> {
-    loop {
-        match queue.recv_timeout(SERVE_EVERY) {
-            Ok(job) => return Some(job),
-            Err(RecvTimeoutError::Timeout) => tail.serve(),
-            Err(RecvTimeoutError::Disconnected) => return None,
+impl Hand {
+    fn work(&self, tail: &Tail) {
+        loop {
+            match self.queue.next(SERVE_EVERY) {
+                Next::Job(partition, wanted) => {
+                    self.deliver(tail, partition, &wanted);
+                    self.queue.done(partition);
+                }
+                Next::Nothing => tail.serve(),
+                Next::Closed => return,
+            }
         }
     }
-}
 
-fn restore_one(
-    tail: &Tail,
-    place: &Place,
-    shared: &Shared,
-    partition: i32,
-    stopped: &dyn Fn() -> bool,
-) -> Outcome {
-    let (cluster, topic) = (place.cluster.clone(), place.input.clone());
-    let identity = Identity { cluster, topic, partition, partitions: place.partitions };
-    let folder = place.folder.join(partition.to_string());
-    std::fs::create_dir_all(&place.folder).map_err(|source| RestoreError::Folder { source })?;
-    let store = PartitionStore::open(&folder, &identity, shared)?;
-    let origin = Origin { input: &place.input, state: &place.state, dedupe: &place.dedupe, partition };
-    let meta = restore(tail, &origin, &store, place.window, stopped)?;
-    Ok(Restored { store, meta })
+    fn deliver(&self, tail: &Tail, partition: i32, wanted: &Wanted) {
+        let stopped = || !wanted.holds() || self.stop.requested();
+        if stopped() {
+            return;
+        }
+        self.board.begin(partition);
+        let outcome = self.restore(tail, partition, &stopped);
+        self.board.end(partition);
+        let given_up = wanted.given_up();
+        if !*given_up {
+            // Nobody receives any more only where this restorer is being dropped.
+            let _ = self.outcomes.send((partition, wanted.clone(), outcome));
+        }
+    }
+
+    fn restore(&self, tail: &Tail, partition: i32, stopped: &dyn Fn() -> bool) -> Outcome {
+        let place = &*self.place;
+        std::fs::create_dir_all(&place.folder).map_err(|source| RestoreError::Folder { source })?;
+        sweep(&place.folder, partition);
+        let mut begins = None;
+        let mut wipes = 0;
+        loop {
+            let (cause, from, error) = match self.attempt(tail, partition, begins, stopped) {
+                Ok(restored) => return Ok(restored),
+                Err(Halt::Superseded { from }) => ("reset", from, None),
+                Err(Halt::Failed(RestoreError::Store(error))) if error.is_corruption() => {
+                    ("damaged", None, Some(RestoreError::Store(error)))
+                }
+                Err(Halt::Failed(error)) => return Err(error),
+            };
+            wipes += 1;
+            if wipes > WIPES_MAX {
+                return Err(error.unwrap_or(RestoreError::Died));
+            }
+            let why = error.as_ref().map(ToString::to_string);
+            warn!(partition, cause, why, "state store is wiped, and restored from the changelogs");
+            metrics::counter!(metric::STORES_WIPED, "cause" => cause).increment(1);
+            wipe(&place.folder.join(partition.to_string()))
+                .map_err(|source| RestoreError::Folder { source })?;
+            begins = from;
+        }
+    }
+
+    /// R1, R0, and the rest. A store that was made from topics that were made anew may be opened only where a reset has followed.
+    fn attempt(
+        &self,
+        tail: &Tail,
+        partition: i32,
+        begins: Option<Progress>,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<Restored, Halt> {
+        let place = &*self.place;
+        let committed = committed(tail, place, partition, stopped)?;
+        let path = place.folder.join(partition.to_string());
+        let store = match PartitionStore::open(&path, &place.identity(partition), &self.shared) {
+            Err(StoreError::Recreated { log, meta, .. }) => {
+                let is_of_use = meta.is_some_and(|meta| !judgement::is_superseded(&meta, committed.as_ref()));
+                return Err(match is_of_use {
+                    true => place.refused(partition, Refusal::Recreated(log)).into(),
+                    false => Halt::Superseded { from: None },
+                });
+            }
+            opened => opened?,
+        };
+        if let Some(begins) = begins {
+            store.begin_restore(super::now_ms())?;
+            store.note_progress(&begins)?;
+        }
+        let attempt = Attempt { tail, place, partition, store: &store, board: &self.board, stopped };
+        match attempt.run(committed) {
+            Ok(meta) => Ok(Restored { store, meta }),
+            // Nothing is refused that somebody else has only just written: an owner that was paused here, and has lost the partition
+            // meanwhile, reads its successor's transactions behind the position that it asked for.
+            Err(Halt::Failed(RestoreError::Refused { .. }))
+                if super::committed(tail, place, partition, stopped)? != committed =>
+            {
+                drop(store);
+                self.attempt(tail, partition, None, stopped)
+            }
+            Err(halt) => Err(halt),
+        }
+    }
 }

@@ -1,21 +1,25 @@
 //! What a transaction writes to the two changelogs, and how it is read back.
 //!
 //! State: one record per changed customer, key `01 ‖ customer key`, value as in [`value`](super::value); and [`Meta`]
-//! under the key `00`, last. Dedupe: one chunk per transaction, with every new id and the meta that it belongs to.
+//! under the key `00`, last; where an operator has reset the partition, its [`Baseline`] under the key `02`. Dedupe: one chunk per transaction, with every new id and the meta that it belongs to.
 
 use schemas::id::DedupeId;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::meta::Meta;
+use super::meta::{Incarnation, Meta};
 use crate::domain::window::Day;
 
 const CUSTOMER: u8 = 1;
 const META: u8 = 0;
+const BASELINE: u8 = 2;
 const FORMAT: u8 = 1;
 
 /// The key of [`Meta`] in the state changelog.
 pub const META_KEY: &[u8] = &[META];
+
+/// The key of [`Baseline`] in the state changelog.
+pub const BASELINE_KEY: &[u8] = &[BASELINE];
 
 /// A changelog record that this version can't read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -34,6 +38,8 @@ pub enum StateKey<'a> {
     Customer(&'a [u8]),
     /// The partition's [`Meta`].
     Meta,
+    /// The partition's last [`Baseline`].
+    Baseline,
 }
 
 impl<'a> StateKey<'a> {
@@ -44,6 +50,7 @@ impl<'a> StateKey<'a> {
     pub fn parse(key: &'a [u8]) -> Result<Self, Unreadable> {
         match key {
             [META] => Ok(Self::Meta),
+            [BASELINE] => Ok(Self::Baseline),
             [CUSTOMER, key @ ..] => Ok(Self::Customer(key)),
             _ => Err(Unreadable { format: key.first().copied(), length: key.len() }),
         }
@@ -68,6 +75,34 @@ pub fn encode_meta(meta: &Meta) -> Vec<u8> {
 /// Where the format is unknown or the bytes are damaged.
 pub fn decode_meta(bytes: &[u8]) -> Result<Meta, Unreadable> {
     decode(bytes)
+}
+
+/// Where an operator's reset has cut the history. Its record stays in the compacted changelog, so that whoever restores from
+/// there meets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// The history that begins, or goes on, here.
+    pub incarnation: Incarnation,
+    /// Whether the customers before this record still count.
+    pub keeps_state: bool,
+    /// Where the ids that count begin in the dedupe changelog; what is missing below was given up.
+    pub dedupe_from: i64,
+}
+
+impl Baseline {
+    /// The record's bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        postcard::to_extend(self, vec![FORMAT]).expect("a baseline has only plain fields")
+    }
+
+    /// Reads one.
+    ///
+    /// # Errors
+    /// Where the format is unknown or the bytes are damaged.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
+        decode(bytes)
+    }
 }
 
 /// The new ids of one transaction.
@@ -129,13 +164,13 @@ mod tests {
     use kafka::NextOffset;
 
     use super::*;
-    use crate::state::meta::Incarnation;
 
     #[test]
     fn keys_of_customers_and_meta_never_meet() {
         assert_eq!(StateKey::parse(&customer_key(b"")), Ok(StateKey::Customer(b"")));
         assert_eq!(StateKey::parse(&customer_key(b"u1")), Ok(StateKey::Customer(b"u1")));
         assert_eq!(StateKey::parse(META_KEY), Ok(StateKey::Meta));
+        assert_eq!(StateKey::parse(BASELINE_KEY), Ok(StateKey::Baseline));
         assert!(StateKey::parse(b"").is_err() && StateKey::parse(&[0, 1]).is_err());
     }
 

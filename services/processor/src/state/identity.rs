@@ -1,8 +1,9 @@
 //! Whose state a folder holds.
 
+use kafka::TopicId;
 use serde::{Deserialize, Serialize};
 
-/// Whose state this is. A folder of another cluster or another partition count is refused, never used.
+/// Whose state this is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// Kafka's id of the cluster, where the broker tells one.
@@ -13,15 +14,121 @@ pub struct Identity {
     pub partition: i32,
     /// The input's partition count.
     pub partitions: u32,
+    /// The topics that it was made from, where the broker tells their ids.
+    pub origin: Origin,
+}
+
+/// The topics that a state is made from. A topic that was deleted and made anew has its name, and none of its records.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    input: Option<[u8; 16]>,
+    state: Option<[u8; 16]>,
+    dedupe: Option<[u8; 16]>,
+}
+
+/// A log that a state is made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Log {
+    /// The input.
+    Input,
+    /// The changelog of customers.
+    State,
+    /// The changelog of ids.
+    Dedupe,
+}
+
+/// How a folder's identity stands to the one that is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fit {
+    /// The same, as far as both are known.
+    Same,
+    /// The same place, and this log was made anew since.
+    Recreated(Log),
+    /// Another cluster, topic, partition or partition count.
+    Foreign,
+}
+
+impl Origin {
+    /// The ids of the three topics; `None` contradicts nothing.
+    #[must_use]
+    pub fn new(input: Option<TopicId>, state: Option<TopicId>, dedupe: Option<TopicId>) -> Self {
+        let bytes = |id: Option<TopicId>| id.map(|id| id.0);
+        Self { input: bytes(input), state: bytes(state), dedupe: bytes(dedupe) }
+    }
+
+    /// Whether the broker tells every id.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.ids().iter().all(|(_, id)| id.is_some())
+    }
+
+    fn ids(&self) -> [(Log, Option<[u8; 16]>); 3] {
+        [(Log::Input, self.input), (Log::State, self.state), (Log::Dedupe, self.dedupe)]
+    }
 }
 
 impl Identity {
-    /// Whether a folder of `self` may be used as `wanted`. A cluster that is not known contradicts nothing.
+    /// Whether a folder of `self` may be used as `wanted`. What is not known contradicts nothing.
     #[must_use]
-    pub fn serves_as(&self, wanted: &Self) -> bool {
-        let same_cluster =
-            self.cluster.is_none() || wanted.cluster.is_none() || self.cluster == wanted.cluster;
+    pub fn fits(&self, wanted: &Self) -> Fit {
         let place = |of: &Self| (of.topic.clone(), of.partition, of.partitions);
-        same_cluster && place(self) == place(wanted)
+        if place(self) != place(wanted) || contradict(self.cluster.as_ref(), wanted.cluster.as_ref()) {
+            return Fit::Foreign;
+        }
+        let both = self.origin.ids().into_iter().zip(wanted.origin.ids());
+        let anew = both.filter(|((_, had), (_, has))| contradict(had.as_ref(), has.as_ref()));
+        anew.map(|((log, _), _)| Fit::Recreated(log)).next().unwrap_or(Fit::Same)
+    }
+
+    /// `self`, with what `told` knows besides.
+    #[must_use]
+    pub fn completed_by(&self, told: &Self) -> Self {
+        let origin = Origin {
+            input: self.origin.input.or(told.origin.input),
+            state: self.origin.state.or(told.origin.state),
+            dedupe: self.origin.dedupe.or(told.origin.dedupe),
+        };
+        Self { cluster: self.cluster.clone().or_else(|| told.cluster.clone()), origin, ..self.clone() }
+    }
+}
+
+fn contradict<T: PartialEq>(one: Option<&T>, other: Option<&T>) -> bool {
+    matches!((one, other), (Some(one), Some(other)) if one != other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(cluster: Option<&str>, ids: [Option<u8>; 3]) -> Identity {
+        let [input, state, dedupe] = ids.map(|id| id.map(|id| TopicId([id; 16])));
+        let origin = Origin::new(input, state, dedupe);
+        let cluster = cluster.map(str::to_owned);
+        Identity { cluster, topic: "raw".to_owned(), partition: 1, partitions: 3, origin }
+    }
+
+    #[test]
+    fn each_log_that_was_made_anew_is_named_and_what_is_unknown_contradicts_nothing() {
+        let known = identity(Some("c1"), [Some(1), Some(2), Some(3)]);
+        let unknown = identity(None, [None, None, None]);
+        assert_eq!(
+            (known.fits(&known), known.fits(&unknown), unknown.fits(&known)),
+            (Fit::Same, Fit::Same, Fit::Same)
+        );
+        for (ids, log) in [([9, 2, 3], Log::Input), ([1, 9, 3], Log::State), ([1, 2, 9], Log::Dedupe)] {
+            assert_eq!(known.fits(&identity(Some("c1"), ids.map(Some))), Fit::Recreated(log));
+        }
+        assert_eq!(known.fits(&identity(Some("c2"), [Some(9), Some(2), Some(3)])), Fit::Foreign);
+        assert_eq!(known.fits(&Identity { partitions: 4, ..known.clone() }), Fit::Foreign);
+        assert_eq!(known.fits(&Identity { partition: 2, ..known.clone() }), Fit::Foreign);
+        assert_eq!(known.fits(&Identity { topic: "other".to_owned(), ..known.clone() }), Fit::Foreign);
+    }
+
+    /// A broker that learns ids later must not let an older folder pass for ever.
+    #[test]
+    fn what_is_learnt_is_kept_and_what_is_known_is_never_replaced() {
+        let known = identity(Some("c1"), [Some(1), None, Some(3)]);
+        let told = identity(Some("c2"), [Some(9), Some(2), Some(9)]);
+        assert_eq!(known.completed_by(&told), identity(Some("c1"), [Some(1), Some(2), Some(3)]));
     }
 }

@@ -18,6 +18,18 @@ impl Incarnation {
     pub fn new(random: [u8; 16]) -> Self {
         Self(random)
     }
+
+    /// Of its text, 32 hexadecimal digits.
+    fn parse(text: &str) -> Option<Self> {
+        if text.len() != 32 || !text.is_ascii() {
+            return None;
+        }
+        let mut bytes = [0; 16];
+        for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+            *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
 }
 
 impl fmt::Display for Incarnation {
@@ -71,6 +83,12 @@ impl Meta {
         Self { seq: self.seq + 1, src_next: src_next.0, clock_ms: self.clock_ms.max(clock_ms), ..*self }
     }
 
+    /// Where an operator's reset leaves a partition that goes on: in a history of its own, reading from `src_next`.
+    #[must_use]
+    pub fn reset(&self, incarnation: Incarnation, src_next: NextOffset) -> Self {
+        Self { incarnation, seq: self.seq + 1, src_next: src_next.0, ..*self }
+    }
+
     /// What the text committed with the offset begins with: which history, and which transaction of it.
     #[must_use]
     pub fn offset_metadata(&self) -> String {
@@ -87,8 +105,59 @@ impl Meta {
     /// Whether `text`, found beside a committed offset, says that the partition stands here, whoever brought it here.
     #[must_use]
     pub fn is_named_by(&self, text: &str) -> bool {
-        text.strip_prefix(&self.offset_metadata())
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+        OffsetMark::parse(text) == OffsetMark::Ours { incarnation: self.incarnation, seq: self.seq }
+    }
+}
+
+/// What the text committed with an offset says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OffsetMark {
+    /// Written by a transaction, or a reset, of this history and number.
+    Ours {
+        /// Which history.
+        incarnation: Incarnation,
+        /// Which transaction of it.
+        seq: u64,
+    },
+    /// None: an operator's tool committed the offset.
+    Bare,
+    /// A text that is none of ours.
+    Alien,
+}
+
+impl OffsetMark {
+    /// Reads the text that [`Meta::offset_metadata`] and [`Meta::offset_metadata_of`] write.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        if text.is_empty() {
+            return Self::Bare;
+        }
+        let mut parts = text.split(':');
+        let (format, incarnation, seq) = (parts.next(), parts.next(), parts.next());
+        let incarnation = incarnation.filter(|_| format == Some("1")).and_then(Incarnation::parse);
+        match (incarnation, seq.and_then(|seq| seq.parse().ok())) {
+            (Some(incarnation), Some(seq)) => Self::Ours { incarnation, seq },
+            _ => Self::Alien,
+        }
+    }
+}
+
+/// What a restore under way has met. It stays on disk with the positions that it has reached, so that it can be resumed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restoring {
+    /// When it began, Unix milliseconds.
+    pub since_ms: i64,
+    /// The last meta of the state changelog, where there was one.
+    pub meta: Option<Meta>,
+    /// The last chunk's of the dedupe changelog, where there was one.
+    pub last_chunk: Option<Meta>,
+}
+
+impl Restoring {
+    /// One that begins at `since_ms`.
+    #[must_use]
+    pub fn since(since_ms: i64) -> Self {
+        Self { since_ms, meta: None, last_chunk: None }
     }
 }
 
@@ -117,5 +186,21 @@ impl Progress {
     #[must_use]
     pub fn dedupe_next(&self) -> NextOffset {
         NextOffset(self.dedupe_next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mark_of_an_offset_is_read_as_it_was_written() {
+        let incarnation = Incarnation::new([0x0a, 0xff, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]);
+        let meta = Meta::beginning(incarnation, NextOffset(4)).followed_by(NextOffset(9), 5);
+        assert_eq!(OffsetMark::parse(&meta.offset_metadata()), OffsetMark::Ours { incarnation, seq: 1 });
+        assert_eq!(OffsetMark::parse(""), OffsetMark::Bare);
+        for alien in ["x", "2:0aff0102030405060708090a0b0c0d0e:1", "1:0aff:1", "1::", "1:zz:1", "1:aé:1"] {
+            assert_eq!(OffsetMark::parse(alien), OffsetMark::Alien, "{alien}");
+        }
     }
 }

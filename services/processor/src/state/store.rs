@@ -1,19 +1,29 @@
 //! One partition on disk. RocksDB holds only what is committed: it is written after the commit, never before (P2).
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
-use rocksdb::{ColumnFamilyDescriptor, DB, DEFAULT_COLUMN_FAMILY_NAME, IteratorMode, WriteBatch};
+use rocksdb::{ColumnFamilyDescriptor, DB, DEFAULT_COLUMN_FAMILY_NAME, Direction, IteratorMode, WriteBatch};
 use schemas::id::DedupeId;
-use thiserror::Error;
 
 mod timers;
 
 use super::changelog::{self, Run};
-use super::identity::Identity;
+use super::identity::{Fit, Identity};
 use super::memory::Shared;
-use super::meta::{Meta, Progress};
+use super::meta::{Meta, Progress, Restoring};
 use super::overlay::Overlay;
-use crate::domain::window::{Day, LATE, Window};
+use crate::domain::window::{Day, LATE};
+
+mod bulk;
+mod error;
+mod expiry;
+mod folder;
+
+pub(crate) use bulk::Bulk;
+pub use error::StoreError;
+use expiry::Expiry;
+pub(crate) use folder::{sweep, wipe};
 
 mod probe;
 
@@ -25,67 +35,54 @@ const STATE: &str = DEFAULT_COLUMN_FAMILY_NAME;
 const META_KEY: &[u8] = b"m";
 const PROGRESS_KEY: &[u8] = b"p";
 const IDENTITY_KEY: &[u8] = b"i";
+/// While it is there, the disk is being restored: customers and ids may be newer than the meta.
+const RESTORING_KEY: &[u8] = b"r";
 const CUSTOMER: u8 = b'c';
-
-/// The store failed.
-#[derive(Debug, Error)]
-pub enum StoreError {
-    /// RocksDB refused.
-    #[error("state store {path} failed: check the disk's space and the folder's owner")]
-    Rocks {
-        /// The partition's folder.
-        path: PathBuf,
-        /// What RocksDB said.
-        #[source]
-        source: rocksdb::Error,
-    },
-    /// It is somebody else's.
-    #[error(
-        "state store {path} belongs to {found:?}, not to {wanted:?}: point AFTERSEND_STATE at another folder"
-    )]
-    Foreign {
-        /// The partition's folder.
-        path: PathBuf,
-        /// What it belongs to.
-        found: Box<Identity>,
-        /// What was opened.
-        wanted: Box<Identity>,
-    },
-    /// What it holds does not read.
-    #[error("state store {path} does not read ({what})")]
-    Unreadable {
-        /// The partition's folder.
-        path: PathBuf,
-        /// What is wrong.
-        what: String,
-    },
-}
 
 /// One partition's RocksDB.
 pub struct PartitionStore {
-    db: DB,
+    db: Arc<DB>,
     path: PathBuf,
+    shared: Shared,
+    expiry: Mutex<Expiry>,
 }
 
 impl PartitionStore {
     /// Opens or creates the store in `path`.
     ///
     /// # Errors
-    /// [`StoreError::Foreign`] where it belongs to another cluster or layout; else where RocksDB can't open it.
+    /// [`StoreError::Foreign`] where it belongs to another cluster or layout, [`StoreError::Recreated`] where a topic was made anew
+    /// since, [`StoreError::Corrupt`] where it is damaged; else where RocksDB can't open it.
     pub fn open(path: &Path, identity: &Identity, shared: &Shared) -> Result<Self, StoreError> {
-        let families = [IDS, STATE].map(|name| ColumnFamilyDescriptor::new(name, shared.family_options()));
+        folder::refuse_damage(path)?;
+        let families = [(IDS, shared.ids_options()), (STATE, shared.state_options())];
+        let families = families.map(|(name, options)| ColumnFamilyDescriptor::new(name, options));
         let db = DB::open_cf_descriptors(&shared.database_options(), path, families)
-            .map_err(|source| StoreError::Rocks { path: path.to_owned(), source })?;
-        let store = Self { db, path: path.to_owned() };
-        match store.read::<Identity>(IDENTITY_KEY)? {
-            None => store.write_one(IDENTITY_KEY, identity)?,
-            Some(found) if found.serves_as(identity) => {}
-            Some(found) => {
-                let (found, wanted) = (Box::new(found), Box::new(identity.clone()));
-                return Err(StoreError::Foreign { path: path.to_owned(), found, wanted });
+            .map_err(|source| StoreError::of(path, source))?;
+        let db = Arc::new(db);
+        shared.register(&db);
+        let store = Self { db, path: path.to_owned(), shared: shared.clone(), expiry: Mutex::default() };
+        store.identify(identity)?;
+        Ok(store)
+    }
+
+    /// R0: whose it is.
+    fn identify(&self, wanted: &Identity) -> Result<(), StoreError> {
+        let Some(found) = self.read::<Identity>(IDENTITY_KEY)? else {
+            return self.write_one(IDENTITY_KEY, wanted);
+        };
+        let path = self.path.clone();
+        match found.fits(wanted) {
+            Fit::Same => {
+                let completed = found.completed_by(wanted);
+                if completed == found { Ok(()) } else { self.write_one(IDENTITY_KEY, &completed) }
+            }
+            Fit::Recreated(log) => Err(StoreError::Recreated { path, log, meta: self.meta()?.map(Box::new) }),
+            Fit::Foreign => {
+                let (found, wanted) = (Box::new(found), Box::new(wanted.clone()));
+                Err(StoreError::Foreign { path, found, wanted })
             }
         }
-        Ok(store)
     }
 
     /// Where the partition stands; `None` before its first transaction.
@@ -114,12 +111,76 @@ impl PartitionStore {
         self.write_one(PROGRESS_KEY, progress)
     }
 
+    /// The restore that has not ended; `None` where there is none. While there is one, customers and ids may be newer than the
+    /// meta: nothing may be processed (C12).
+    ///
+    /// # Errors
+    /// Where RocksDB fails or the value does not read.
+    pub fn restoring(&self) -> Result<Option<Restoring>, StoreError> {
+        self.read(RESTORING_KEY)
+    }
+
+    /// Begins a restore at `now_ms`, or goes on with one.
+    ///
+    /// # Errors
+    /// Where RocksDB fails.
+    pub fn begin_restore(&self, now_ms: i64) -> Result<Restoring, StoreError> {
+        if let Some(restoring) = self.restoring()? {
+            return Ok(restoring);
+        }
+        let restoring = Restoring::since(now_ms);
+        self.write_one(RESTORING_KEY, &restoring)?;
+        Ok(restoring)
+    }
+
+    /// Ends a restore: all that `meta` stands for is on disk, and the changelogs up to `progress`.
+    ///
+    /// # Errors
+    /// Where RocksDB fails.
+    pub fn end_restore(&self, meta: Option<&Meta>, progress: &Progress) -> Result<(), StoreError> {
+        let mut batch = self.batch();
+        if let Some(meta) = meta {
+            batch.put_meta(meta);
+        }
+        batch.put_progress(progress);
+        batch.writes.delete_cf(self.family(STATE), RESTORING_KEY);
+        batch.write()
+    }
+
+    /// Takes every customer and the meta away, to read the state changelog from its beginning again. Ids stay. A restore must have
+    /// begun.
+    ///
+    /// # Errors
+    /// Where RocksDB fails.
+    pub fn forget_customers(&self, progress: &Progress) -> Result<(), StoreError> {
+        let state = self.family(STATE);
+        let (from, to) = ([CUSTOMER], [CUSTOMER + 1]);
+        self.db.delete_file_in_range_cf(state, from, to).map_err(|source| self.failed(source))?;
+        let mut batch = self.batch();
+        batch.writes.delete_range_cf(state, from, to);
+        batch.writes.delete_cf(state, META_KEY);
+        batch.put_progress(progress);
+        batch.write()
+    }
+
     /// A customer's value.
     ///
     /// # Errors
     /// Where RocksDB fails.
     pub fn customer(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.get(STATE, &customer_key(key))
+    }
+
+    /// Whether it holds no customer and no meta.
+    ///
+    /// # Errors
+    /// Where RocksDB fails.
+    pub fn is_empty(&self) -> Result<bool, StoreError> {
+        let from = IteratorMode::From(&[CUSTOMER], Direction::Forward);
+        let first = self.db.iterator_cf(self.family(STATE), from).next();
+        let first = first.transpose().map_err(|source| self.failed(source))?;
+        let has_customer = first.is_some_and(|(key, _)| key.first() == Some(&CUSTOMER));
+        Ok(!has_customer && self.meta()?.is_none())
     }
 
     /// Whether `id` is in a day's bucket.
@@ -144,7 +205,7 @@ impl PartitionStore {
     /// # Errors
     /// Where RocksDB fails. The transaction is committed nevertheless: a restart replays it from the changelogs.
     pub fn apply(&self, committed: &Overlay) -> Result<(), StoreError> {
-        let mut batch = Batch::new(self);
+        let mut batch = self.batch();
         for (key, value) in committed.customers() {
             batch.put_customer(key, Some(value));
         }
@@ -161,31 +222,7 @@ impl PartitionStore {
     /// A batch for a restore, which applies changelog records instead of a transaction.
     #[must_use]
     pub fn batch(&self) -> Batch<'_> {
-        Batch::new(self)
-    }
-
-    /// Forgets every id whose time is over when the clock stands at `now`. Whole files go first, without a compaction.
-    ///
-    /// # Errors
-    /// Where RocksDB fails.
-    pub fn expire(&self, window: Window, now: Day) -> Result<(), StoreError> {
-        let ids = self.family(IDS);
-        let first_kept = (LATE + 1..=now).find(|day| !window.day_expired(*day, now)).unwrap_or(now);
-        let (from, to) = ((LATE + 1).to_be_bytes(), first_kept.to_be_bytes());
-        self.db.delete_file_in_range_cf(ids, from, to).map_err(|source| self.failed(source))?;
-        let mut batch = WriteBatch::default();
-        batch.delete_range_cf(ids, from, to);
-        for entry in self.db.iterator_cf(ids, IteratorMode::Start) {
-            let (key, value) = entry.map_err(|source| self.failed(source))?;
-            if !key.starts_with(&LATE.to_be_bytes()) {
-                break;
-            }
-            let appended = Day::from_be_bytes((&*value).try_into().unwrap_or_default());
-            if window.late_expired(appended, now) {
-                batch.delete_cf(ids, key);
-            }
-        }
-        self.db.write(batch).map_err(|source| self.failed(source))
+        Batch { store: self, writes: WriteBatch::default() }
     }
 
     /// Ids remembered, as RocksDB estimates.
@@ -214,8 +251,13 @@ impl PartitionStore {
         self.db.cf_handle(name).expect("both families are opened with the database")
     }
 
+    /// What RocksDB said. Damage is noted beside the folder too: the next to open it finds it corrupt, and can wipe it.
     fn failed(&self, source: rocksdb::Error) -> StoreError {
-        StoreError::Rocks { path: self.path.clone(), source }
+        let error = StoreError::of(&self.path, source);
+        if error.is_corruption() {
+            folder::condemn(&self.path);
+        }
+        error
     }
 
     fn unreadable(&self, error: &dyn std::fmt::Display) -> StoreError {
@@ -235,11 +277,7 @@ pub struct Batch<'a> {
     writes: WriteBatch,
 }
 
-impl<'a> Batch<'a> {
-    fn new(store: &'a PartitionStore) -> Self {
-        Self { store, writes: WriteBatch::default() }
-    }
-
+impl Batch<'_> {
     /// Sets a customer's value, or takes it away.
     pub fn put_customer(&mut self, key: &[u8], value: Option<&[u8]>) {
         let (family, key) = (self.store.family(STATE), customer_key(key));
@@ -270,6 +308,12 @@ impl<'a> Batch<'a> {
         self.writes.put_cf(self.store.family(STATE), PROGRESS_KEY, bytes);
     }
 
+    /// Sets what a restore under way has met.
+    pub fn put_restoring(&mut self, restoring: &Restoring) {
+        let bytes = postcard::to_stdvec(restoring).expect("what is noted has only plain fields");
+        self.writes.put_cf(self.store.family(STATE), RESTORING_KEY, bytes);
+    }
+
     /// Bytes gathered.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -282,7 +326,9 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// Where RocksDB fails.
     pub fn write(self) -> Result<(), StoreError> {
-        self.store.db.write(self.writes).map_err(|source| self.store.failed(source))
+        let store = self.store;
+        store.db.write(self.writes).map_err(|source| store.failed(source))?;
+        store.shared.relieve([IDS, STATE]).map_err(|source| store.failed(source))
     }
 }
 

@@ -83,7 +83,18 @@ impl Bench {
     }
 
     pub(crate) fn create(&self, topic: Topic, partitions: u32) {
-        let settings = topic.settings(Duration::from_hours(u64::from(WINDOW_DAYS) * 24));
+        self.create_as(topic, partitions, &[]);
+    }
+
+    /// With these settings in place of the topic's own.
+    pub(crate) fn create_with(&self, topic: Topic, others: &[(&'static str, &str)]) {
+        self.create_as(topic, PARTITIONS, others);
+    }
+
+    fn create_as(&self, topic: Topic, partitions: u32, others: &[(&'static str, &str)]) {
+        let mut settings = topic.settings(Duration::from_hours(u64::from(WINDOW_DAYS) * 24));
+        settings.retain(|(name, _)| others.iter().all(|(other, _)| other != name));
+        settings.extend(others.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let request =
             TopicRequest { name: self.topics.name(topic), partitions, replication: 1, settings: &settings };
         let cluster = Cluster::connect(&self.connection).expect("connects");
@@ -181,7 +192,7 @@ pub(crate) fn settings() -> Settings {
         commit_interval: Duration::from_millis(20),
         batch_records: 200,
         batch_bytes: 4 << 20,
-        budget: Budget::of(64 << 20),
+        budget: Budget::least(PARTITIONS + 1),
         workers: 2,
         timers_max: 2_000,
         checkpoint_interval: Duration::ZERO,

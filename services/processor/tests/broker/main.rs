@@ -7,4 +7,3 @@ mod outage;
 mod refusal;
 mod restart;
 mod timer;
-mod upgrade;

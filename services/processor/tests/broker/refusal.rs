@@ -7,9 +7,12 @@ use schemas::topic::Topic;
 use crate::bench::view::partitions;
 use crate::bench::{Bench, PARTITIONS, wipe};
 
+mod reset;
+mod upgrade;
+
 impl Bench {
     /// 200 events, worked off in more than one transaction, and a processor that has ended.
-    fn used(prefix: &'static str) -> Self {
+    pub(crate) fn used(prefix: &'static str) -> Self {
         let bench = Self::new(prefix);
         let processor = bench.start("disk").ready();
         for from in [0, 100] {
@@ -22,14 +25,16 @@ impl Bench {
 
     /// What a start is refused with.
     #[expect(clippy::panic, reason = "another failure fails the test, and is named")]
-    fn refusal(&self) -> String {
+    pub(crate) fn refusal(&self) -> String {
         match self.start("disk").failure() {
-            Error::Session(SessionError::Restore(RestoreError::Refused { why, .. })) => why,
+            Error::Session(SessionError::Restore(RestoreError::Refused { topic, partition, why })) => {
+                format!("{topic}/{partition} {why}")
+            }
             other => panic!("{other}"),
         }
     }
 
-    fn still_starts(&self) {
+    pub(crate) fn still_starts(&self) {
         self.publish_events((0..200).step_by(3).chain(200..260));
         let processor = self.start("disk").ready();
         self.worked_off();
@@ -104,30 +109,70 @@ fn p1_an_empty_disk_is_refused_where_the_window_is_not_in_the_changelog() {
     assert!(why.contains("inside the window"), "{why}");
 }
 
-/// The same where nothing is left of it at all.
+/// R0: the same where nothing is left of it at all. The disk that knows the ids is kept: it is the only copy.
 #[test]
-fn p1_an_empty_disk_is_refused_where_the_changelog_of_ids_was_made_anew() {
+fn p1_a_changelog_of_ids_that_was_made_anew_is_refused_with_the_disk_and_without() {
     let bench = Bench::used("anew.");
-    bench.delete(Topic::Dedupe);
-    bench.create(Topic::Dedupe, PARTITIONS);
+    bench.make_anew(Topic::Dedupe);
     let why = bench.refusal();
-    assert!(why.contains("ahead of the changelogs"), "{why}");
+    assert!(why.contains("dedupe.v1/") && why.contains("made anew since this disk was filled"), "{why}");
+    let kept =
+        partitions().filter_map(|partition| bench.store("disk", partition).meta().expect("reads")).count();
+    assert_eq!(kept, 3, "the disks are kept");
     wipe(&bench.disk("disk"));
     let why = bench.refusal();
     assert!(why.contains("inside the window"), "{why}");
 }
 
-/// R6: the state changelog has lost what the group knows.
+/// R0, R6: the state changelog has lost what the group knows.
 #[test]
 fn p2_a_state_changelog_that_was_made_anew_is_refused() {
     let bench = Bench::used("no-state.");
-    bench.delete(Topic::State);
-    bench.create(Topic::State, PARTITIONS);
+    bench.make_anew(Topic::State);
     let why = bench.refusal();
-    assert!(why.contains("ahead of the changelogs"), "{why}");
+    assert!(why.contains("state.v1/") && why.contains("made anew since this disk was filled"), "{why}");
     wipe(&bench.disk("disk"));
     let why = bench.refusal();
     assert!(why.contains("one of them has lost records"), "{why}");
+}
+
+/// R0: an input of the same name, and as long as the one that was read: what it holds was never read.
+#[test]
+fn p1_an_input_that_was_made_anew_is_refused_with_the_disk_and_without() {
+    let bench = Bench::used("input-anew.");
+    bench.make_anew(Topic::Raw);
+    bench.publish_events(200..600);
+    let why = bench.refusal();
+    assert!(why.contains("raw.v1/") && why.contains("made anew"), "{why}");
+    // Without the disk nobody knows the old topic's id. The times of its records tell.
+    wipe(&bench.disk("disk"));
+    let why = bench.refusal();
+    assert!(why.contains("raw.v1/") && why.contains("made anew"), "{why}");
+    assert!(why.contains("accept-loss"), "{why}");
+}
+
+/// R3: customers that were deleted from the compacted changelog are known to nobody; its newest meta would look whole.
+#[test]
+fn p2_a_state_changelog_that_was_cut_is_refused_where_the_disk_has_not_read_it() {
+    let bench = Bench::new("state-cut.");
+    // Kafka deletes records only where the policy has `delete`.
+    bench.delete(Topic::State);
+    bench.create_with(Topic::State, &[("cleanup.policy", "compact,delete"), ("retention.ms", "-1")]);
+    let processor = bench.start("disk").ready();
+    bench.publish_events(0..200);
+    bench.worked_off();
+    processor.stopped();
+    for partition in partitions() {
+        bench.cut(Topic::State, partition, 1);
+    }
+    let processor = bench.start("disk").ready();
+    bench.publish_events(0..260);
+    bench.worked_off();
+    processor.stopped();
+    bench.assert_each_once(0..260);
+    wipe(&bench.disk("disk"));
+    let why = bench.refusal();
+    assert!(why.contains("begins at offset 1") && why.contains("start-over"), "{why}");
 }
 
 /// Raw outlives nothing that was not read: what its retention took unread would be lost without a word.

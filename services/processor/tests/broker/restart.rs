@@ -3,25 +3,19 @@
 use std::time::Duration;
 
 use kafka::NextOffset;
-use processor::state::identity::Identity;
-use processor::state::memory::{Budget, Shared};
 use processor::state::meta::Progress;
-use processor::state::store::PartitionStore;
 use processor::{Error, SessionError};
 use schemas::topic::Topic;
 
 use crate::bench::view::partitions;
-use crate::bench::{Bench, PARTITIONS, until, wipe};
+use crate::bench::{Bench, until, wipe};
+
+mod damage;
 
 impl Bench {
     /// How far the changelogs are on the disk of a processor that has ended.
     fn progress(&self, disk: &str, partition: i32) -> Progress {
-        let topic = self.topics.name(Topic::Raw).to_owned();
-        let folder = self.disk(disk).join(&topic).join(partition.to_string());
-        let shared = Shared::new(&Budget::of(4 << 20));
-        let identity = Identity { cluster: None, topic, partition, partitions: PARTITIONS };
-        let store = PartitionStore::open(&folder, &identity, &shared).expect("opens");
-        store.progress().expect("reads").unwrap_or_default()
+        self.store(disk, partition).progress().expect("reads").unwrap_or_default()
     }
 
     fn seqs(&self) -> Vec<u64> {

@@ -1,13 +1,18 @@
 //! What an operator's tools do to the group and to the logs.
 
+use std::path::PathBuf;
+
 use futures::executor::block_on;
+use processor::state::identity::{Identity, Origin};
+use processor::state::memory::{Budget, Shared};
+use processor::state::store::PartitionStore;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use schemas::topic::Topic;
 
-use crate::bench::{Bench, until};
+use crate::bench::{Bench, PARTITIONS, until};
 
 impl Bench {
     /// `kafka-consumer-groups.sh --reset-offsets --to-offset`. It works only while the group is empty: when the session of a
@@ -46,6 +51,27 @@ impl Bench {
         deleted.into_iter().for_each(|topic| drop(topic.expect("deletes")));
         let cluster = kafka::Cluster::connect(&self.connection).expect("connects");
         until("the topic is gone", || cluster.topic(name).expect("asks").is_none());
+    }
+
+    /// Makes a topic anew under the same name.
+    pub(crate) fn make_anew(&self, topic: Topic) {
+        self.delete(topic);
+        self.create(topic, PARTITIONS);
+    }
+
+    /// The folder of a partition on the disk of a processor that has ended.
+    pub(crate) fn folder(&self, disk: &str, partition: i32) -> PathBuf {
+        self.disk(disk).join(self.topics.name(Topic::Raw)).join(partition.to_string())
+    }
+
+    /// What lies there, opened by hand.
+    pub(crate) fn store(&self, disk: &str, partition: i32) -> PartitionStore {
+        let topic = self.topics.name(Topic::Raw).to_owned();
+        let folder = self.folder(disk, partition);
+        std::fs::create_dir_all(folder.parent().expect("a folder of folders")).expect("makes");
+        let (cluster, partitions, origin) = (None, PARTITIONS, Origin::default());
+        let identity = Identity { cluster, topic, partition, partitions, origin };
+        PartitionStore::open(&folder, &identity, &Shared::new(&Budget::least(1))).expect("opens")
     }
 
     fn admin(&self) -> AdminClient<DefaultClientContext> {

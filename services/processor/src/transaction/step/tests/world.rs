@@ -38,8 +38,9 @@ impl World {
 
     pub(super) fn of(partition: i32, partitions: u32) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let shared = Shared::new(&Budget::of(16 << 20));
-        let identity = Identity { cluster: None, topic: "raw".to_owned(), partition, partitions };
+        let shared = Shared::new(&Budget::least(1));
+        let (cluster, topic, origin) = (None, "raw".to_owned(), Default::default());
+        let identity = Identity { cluster, topic, partition, partitions, origin };
         let store = PartitionStore::open(&folder.path().join("0"), &identity, &shared).expect("opens");
         let window = Window::new(30).expect("within bounds");
         let rules = Rules { window, tokens: TokenKey::development(), partitions };

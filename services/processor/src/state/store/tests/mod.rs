@@ -1,16 +1,20 @@
 //! Against a real RocksDB in a folder of its own.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod bulk;
+mod damage;
+mod expiry;
+mod options;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kafka::NextOffset;
-use proptest::prelude::*;
+use kafka::{NextOffset, TopicId};
 use tempfile::TempDir;
 
 use super::*;
 use crate::domain::customer::Customer;
-use crate::domain::window::{DAY_MS, Sighting};
+use crate::domain::window::{DAY_MS, Sighting, Window};
+use crate::state::identity::{Log, Origin};
 use crate::state::memory::Budget;
 use crate::state::meta::Incarnation;
 use crate::state::value;
@@ -25,7 +29,7 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
-        let shared = Shared::new(&Budget::of(16 << 20));
+        let shared = Shared::new(&Budget::least(1));
         Self { shared, folder: tempfile::tempdir().expect("a folder") }
     }
 
@@ -43,7 +47,9 @@ impl Fixture {
 }
 
 fn identity() -> Identity {
-    Identity { cluster: Some("c1".to_owned()), topic: "raw".to_owned(), partition: 0, partitions: 3 }
+    let id = |id| Some(TopicId([id; 16]));
+    let origin = Origin::new(id(1), id(2), id(3));
+    Identity { cluster: Some("c1".to_owned()), topic: "raw".to_owned(), partition: 0, partitions: 3, origin }
 }
 
 fn window() -> Window {
@@ -123,26 +129,6 @@ fn c8_a_torn_write_leaves_the_transaction_before_it_whole() {
     }
 }
 
-/// RocksDB does not inherit options from the database: each family must have been given them.
-#[test]
-fn every_family_has_the_options_and_there_is_none_besides() {
-    let fixture = Fixture::new();
-    drop(fixture.open());
-    let options = newest_options(&fixture.path());
-    let families: Vec<&String> = options.keys().filter(|section| section.starts_with("CFOptions")).collect();
-    assert_eq!(families, [r#"CFOptions "default""#, r#"CFOptions "ids""#]);
-    for family in [STATE, IDS] {
-        let section = |kind: &str| &options[&format!("{kind} \"{family}\"")];
-        let (column, table) = (section("CFOptions"), section("TableOptions/BlockBasedTable"));
-        assert_eq!(column["write_buffer_size"], "33554432", "{family}");
-        assert_eq!(column["compression"], "kLZ4Compression", "{family}");
-        assert_eq!(column["target_file_size_base"], "67108864", "{family}");
-        assert_eq!(table["block_size"], "8192", "{family}");
-        assert_eq!(table["filter_policy"], "bloomfilter", "{family}");
-        assert_eq!(table["cache_index_and_filter_blocks"], "true", "{family}");
-    }
-}
-
 #[test]
 fn a_folder_of_somebody_else_is_refused_and_not_touched() {
     let fixture = Fixture::new();
@@ -156,9 +142,18 @@ fn a_folder_of_somebody_else_is_refused_and_not_touched() {
         let refused = fixture.open_as(&other);
         assert!(matches!(refused, Err(StoreError::Foreign { .. })), "{other:?}");
     }
-    // A broker that tells no cluster id contradicts nothing.
-    let store = fixture.open_as(&Identity { cluster: None, ..identity() }).expect("opens");
+    let anew = Origin::new(Some(TopicId([1; 16])), Some(TopicId([9; 16])), None);
+    let refused = fixture.open_as(&Identity { origin: anew, ..identity() });
+    assert!(
+        matches!(&refused, Err(StoreError::Recreated { log: Log::State, meta: Some(found), .. }) if **found == meta(1)),
+        "{refused:?}"
+    );
+    // A broker that tells no ids contradicts nothing, and makes nothing forgotten.
+    let unknown = Identity { cluster: None, origin: Origin::default(), ..identity() };
+    let store = fixture.open_as(&unknown).expect("opens");
     assert_eq!(store.meta().expect("reads"), Some(meta(1)));
+    drop(store);
+    assert!(fixture.open_as(&Identity { origin: anew, ..identity() }).is_err());
 }
 
 /// P1: what the transaction in the making has learnt counts as well as what is on disk.
@@ -242,45 +237,6 @@ fn c6_a_changelog_record_may_be_applied_again() {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
-
-    /// P1: expiry takes what the window no longer asks for, and nothing else. What is kept is counted key by key.
-    #[test]
-    fn expiry_forgets_what_the_window_says_and_nothing_else(
-        days in proptest::collection::btree_set(TODAY - 60..TODAY + 60, 0..40),
-        late in proptest::collection::btree_map(0u32..50, TODAY - 60..=TODAY, 0..40),
-        now in TODAY - 10..TODAY + 80,
-        flushed in any::<bool>(),
-    ) {
-        let (fixture, window) = (Fixture::new(), window());
-        let store = fixture.open();
-        let mut batch = store.batch();
-        for day in &days {
-            batch.put_run(&Run { bucket: *day, appended: 0, ids: vec![id(1).0, id(u32::from(*day)).0] });
-        }
-        for (number, appended) in &late {
-            batch.put_run(&Run { bucket: LATE, appended: *appended, ids: vec![id(*number).0] });
-        }
-        batch.write().expect("writes");
-        if flushed {
-            store.db.flush_cf(store.family(IDS)).expect("flushes");
-        }
-        store.expire(window, now).expect("expires");
-
-        let kept: BTreeSet<Day> = days.into_iter().filter(|day| now <= day + WINDOW_DAYS + 8).collect();
-        let kept_late: BTreeMap<u32, Day> = late.into_iter().filter(|(_, at)| now <= at + WINDOW_DAYS).collect();
-        let found = store.db.iterator_cf(store.family(IDS), IteratorMode::Start).count();
-        prop_assert_eq!(found, kept.len() * 2 + kept_late.len());
-        for day in kept {
-            prop_assert!(store.has(day, id(1)).expect("reads") && store.has(day, id(u32::from(day))).expect("reads"));
-        }
-        for (number, appended) in kept_late {
-            prop_assert_eq!(store.late(id(number)).expect("reads"), Some(appended));
-        }
-    }
-}
-
 fn log_file(folder: &Path) -> PathBuf {
     let entries = fs::read_dir(folder).expect("lists").map(|entry| entry.expect("lists").path());
     entries.filter(|path| path.extension().is_some_and(|extension| extension == "log")).max().expect("a log")
@@ -301,22 +257,4 @@ fn copy_folder(from: &Path, to: &Path) {
         let name = path.file_name().expect("a name");
         fs::copy(&path, to.join(name)).expect("copies");
     }
-}
-
-/// The sections of the newest file in which RocksDB has written down what it runs with.
-fn newest_options(folder: &Path) -> BTreeMap<String, BTreeMap<String, String>> {
-    let entries = fs::read_dir(folder).expect("lists").map(|entry| entry.expect("lists").path());
-    let is_options =
-        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("OPTIONS-"));
-    let newest = entries.filter(is_options).max().expect("an options file");
-    let mut sections: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-    let mut section = String::new();
-    for line in fs::read_to_string(newest).expect("reads").lines().map(str::trim) {
-        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
-            name.clone_into(&mut section);
-        } else if let Some((key, value)) = line.split_once('=') {
-            sections.entry(section.clone()).or_default().insert(key.to_owned(), value.to_owned());
-        }
-    }
-    sections
 }

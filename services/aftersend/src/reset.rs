@@ -1,0 +1,34 @@
+//! `aftersend reset processor`: says what it will do, and does it only when told so.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use processor::reset::Resetter;
+use processor::reset::plan::Kind;
+
+use crate::cli::{Given, ResetProcessor};
+use crate::configuration;
+
+/// Nothing was done, because nobody said that it should be.
+const NOT_DONE: u8 = 2;
+
+pub(crate) fn processor(file: Option<&Path>, arguments: &ResetProcessor) -> anyhow::Result<ExitCode> {
+    let (common, settings) = configuration::read(file, processor::Settings::read)?;
+    telemetry::init(&common.telemetry)?;
+    let kind = match arguments.given_up {
+        Given::AcceptLoss => Kind::AcceptLoss,
+        Given::StartOver => Kind::StartOver,
+    };
+    let resetter = Resetter::new(&common.connection, &common.topics, &common.prefix, &settings)?;
+    let plans = resetter.plan(kind, &arguments.partitions)?;
+    for plan in &plans {
+        println!("{plan}");
+    }
+    if !arguments.yes {
+        println!("Nothing was done. To do it: the same command with --yes. There is no way back.");
+        return Ok(ExitCode::from(NOT_DONE));
+    }
+    resetter.carry_out(&plans, |plan| println!("partition {} was reset", plan.partition))?;
+    println!("Disks of the old state are wiped, and filled from the changelogs, when processors start.");
+    Ok(ExitCode::SUCCESS)
+}
