@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use kafka::NextOffset;
 use processor::state::changelog::{StateKey, decode_meta};
@@ -50,9 +51,9 @@ fn c12_an_interrupted_restore_is_gone_on_with_before_anything_is_processed() {
     let records = bench.records(Topic::State);
     for partition in partitions() {
         let store = bench.store("disk", partition);
-        store.begin_restore(1).expect("begins");
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
+        let mut restoring = Restoring::since(i64::try_from(since).expect("small"));
         let mut batch = store.batch();
-        let mut restoring = Restoring::since(1);
         let mut next = NextOffset(0);
         for record in records.iter().filter(|record| record.partition == partition) {
             match StateKey::parse(record.key.as_deref().expect("a key")).expect("ours") {
