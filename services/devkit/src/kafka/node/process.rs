@@ -26,6 +26,8 @@ exec "$@" 3<&- </dev/null
 "#;
 
 const POLL: Duration = Duration::from_millis(20);
+/// How long the keeper may take to send a signal; alone it is a millisecond.
+const HEARD_MAX: Duration = Duration::from_secs(10);
 
 /// A program that never outlives us. Dropping it kills it.
 #[derive(Debug)]
@@ -65,15 +67,18 @@ impl Process {
     /// SIGSTOP; when this returns, it stands still. It may have ended instead.
     pub(super) fn pause(&mut self) {
         let _ = self.leash.write_all(b"pause\n");
-        while !self.stands_still() && !self.ended() {
-            std::thread::sleep(POLL);
-        }
+        self.await_standing(true);
     }
 
     /// SIGCONT; when this returns, it runs.
     pub(super) fn resume(&mut self) {
         let _ = self.leash.write_all(b"resume\n");
-        while self.stands_still() {
+        self.await_standing(false);
+    }
+
+    fn await_standing(&mut self, still: bool) {
+        let asked = Instant::now();
+        while self.stands_still() != still && !self.ended() && asked.elapsed() < HEARD_MAX {
             std::thread::sleep(POLL);
         }
     }

@@ -40,7 +40,7 @@ fn alive(pid: u32) -> bool {
 }
 
 #[test]
-fn a_node_keeps_its_topics_and_ports_through_kill_stop_and_drop() {
+fn a_node_keeps_its_topics_and_ports_through_kill_stop_pause_and_drop() {
     let dir = tempfile::tempdir().unwrap();
     let mut node = Node::start(dir.path(), &quiet).unwrap();
     let (bootstrap, first_pid) = (node.bootstrap().to_owned(), node.pid().unwrap());
@@ -60,6 +60,11 @@ fn a_node_keeps_its_topics_and_ports_through_kill_stop_and_drop() {
     assert_eq!(node.pid(), None);
     TcpListener::bind(address(&node)).expect("a stopped node has left its port");
     node.restart().unwrap();
+    assert_eq!(topics(&node), ["kept"]);
+
+    node.pause();
+    assert!(probe::metadata(address(&node)).is_err(), "a paused node answers nothing");
+    node.resume();
     assert_eq!(topics(&node), ["kept"]);
 
     let last_pid = node.pid().unwrap();

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata};
+use rdkafka::consumer::{Consumer as _, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::Producer as _;
 
 use super::claim::Tried;
-use super::site::{PATIENCE, Producer, Site};
+use super::site::{Member, PATIENCE, Producer, Site};
 use super::{offset, record};
 use crate::error::code_name;
 use crate::{Error, NextOffset};
@@ -28,7 +28,7 @@ const POLL_WAIT: Duration = Duration::from_millis(20);
 /// The group's members.
 pub(super) struct Members<'a> {
     instance: Option<&'a str>,
-    all: Vec<BaseConsumer>,
+    all: Vec<Member>,
 }
 
 impl<'a> Members<'a> {
@@ -40,7 +40,7 @@ impl<'a> Members<'a> {
 
     /// How the first member stands in the group now, to be shown to the broker then or later.
     pub(super) fn metadata(&self) -> Result<ConsumerGroupMetadata, Error> {
-        let metadata = self.all.first().and_then(BaseConsumer::group_metadata);
+        let metadata = self.all.first().and_then(|first| first.group_metadata());
         metadata.ok_or(Error::Fatal { code: "NoGroup" })
     }
 
@@ -63,7 +63,7 @@ impl<'a> Members<'a> {
     /// Polls all of them until each has a partition.
     fn settle(&self) -> Result<(), Error> {
         let began = Instant::now();
-        let has_partition = |member: &BaseConsumer| {
+        let has_partition = |member: &Member| {
             // Records and passing errors are of no interest here.
             let _ = member.poll(POLL_WAIT);
             member.assignment().is_ok_and(|assigned| assigned.count() > 0)

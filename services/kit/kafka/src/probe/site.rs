@@ -2,28 +2,52 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
+use rdkafka::ClientContext;
 use rdkafka::admin::{AdminClient, AdminOptions};
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
-use tracing::warn;
+use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer};
+use tracing::{debug, warn};
 
 use crate::client::Observer;
 use crate::transaction::Tail;
 use crate::{Cluster, Connection, Error, TopicRequest};
 
 /// How long one answer may take.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
-/// After this, a member that went is forgotten, and so its group can be removed. The shortest that brokers take by default
-/// is 6 s.
-const SESSION: Duration = Duration::from_secs(8);
+pub(super) const PATIENCE: Duration = Duration::from_secs(45);
+/// After this, a member that went is forgotten, and so its group can be removed; meanwhile the log cleaner is waited for anyway.
+const SESSION: Duration = Duration::from_secs(15);
 /// How long the removal of the group is tried.
-const REMOVAL_MAX: Duration = Duration::from_secs(30);
+const REMOVAL_MAX: Duration = Duration::from_secs(45);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// When the probe's records say they were made, Unix milliseconds: where it is read back, `LogAppendTime` is not honoured.
 pub(super) const CREATED_MS: i64 = 1_000;
 
-pub(super) type Producer = ThreadedProducer<DefaultProducerContext>;
+pub(super) type Producer = ThreadedProducer<Quiet>;
+pub(super) type Member = BaseConsumer<Quiet>;
+
+/// For clients that are to be refused and fenced: what comes of it is in the findings, and no alarm in the log.
+pub(super) struct Quiet;
+
+impl ClientContext for Quiet {
+    fn log(&self, _level: RDKafkaLogLevel, facility: &str, message: &str) {
+        debug!(facility, message, "librdkafka");
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        debug!(%error, reason, "client disturbed");
+    }
+}
+
+impl ConsumerContext for Quiet {}
+
+impl ProducerContext for Quiet {
+    type DeliveryOpaque = ();
+
+    /// Told by the commit.
+    fn delivery(&self, _result: &DeliveryResult<'_>, (): ()) {}
+}
 
 /// What a probe calls its own.
 #[derive(Debug, Clone)]
@@ -82,14 +106,14 @@ impl<'a> Site<'a> {
             .set("transaction.timeout.ms", "60000")
             .set("message.timeout.ms", "20000")
             .set("request.timeout.ms", "15000")
-            .create()
+            .create_with_context(Quiet)
             .map_err(Error::Settings)?;
         let ready = producer.init_transactions(PATIENCE);
         ready.map(|()| producer).map_err(|source| Error::of("init transactions", source))
     }
 
     /// A member of the group, static where it has an instance id. It is in once it was polled often enough.
-    pub(super) fn member(&self, instance: Option<&str>) -> Result<BaseConsumer, Error> {
+    pub(super) fn member(&self, instance: Option<&str>) -> Result<Member, Error> {
         let mut config = self.connection.client_config("aftersend-probe");
         config
             .set("group.id", &self.names.group)
@@ -103,7 +127,7 @@ impl<'a> Site<'a> {
         if let Some(instance) = instance {
             config.set("group.instance.id", format!("{}-{instance}", self.names.group));
         }
-        let member: BaseConsumer = config.create().map_err(Error::Settings)?;
+        let member: Member = config.create_with_context(Quiet).map_err(Error::Settings)?;
         member.subscribe(&[&self.names.topic]).map_err(|source| Error::of("subscribe", source))?;
         Ok(member)
     }
