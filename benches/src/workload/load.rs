@@ -98,10 +98,28 @@ impl<'a> Sender<'a> {
     }
 }
 
+/// When the events were sent from which suppressions may follow.
+#[derive(Debug, Default)]
+struct Causes(HashMap<String, Option<Instant>>);
+
+impl Causes {
+    /// Only the first time counts: a copy must neither make its original look younger nor bring it back once it was answered,
+    /// since a customer's later suppressions name it again.
+    fn sent(&mut self, event_id: &str) {
+        if !self.0.contains_key(event_id) {
+            self.0.insert(event_id.to_owned(), Some(Instant::now()));
+        }
+    }
+
+    fn take(&mut self, event_id: &str) -> Option<Instant> {
+        self.0.get_mut(event_id)?.take()
+    }
+}
+
 /// A steady load from a thread of its own, until its journal ends or it is stopped.
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,
-    causes: Arc<Mutex<HashMap<String, Instant>>>,
+    causes: Arc<Mutex<Causes>>,
     thread: JoinHandle<anyhow::Result<()>>,
 }
 
@@ -109,7 +127,7 @@ impl Load {
     /// Begins to append `rate` events a second.
     pub(crate) fn start(raw: &Raw, journal: &Journal, rate: f64) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let causes = Arc::new(Mutex::new(HashMap::new()));
+        let causes = Arc::new(Mutex::new(Causes::default()));
         let thread = std::thread::spawn({
             let (raw, journal) = (raw.clone(), journal.clone());
             let (stop, causes) = (Arc::clone(&stop), Arc::clone(&causes));
@@ -120,7 +138,7 @@ impl Load {
 
     /// When the event was sent from which this suppression follows, asked for the first time.
     pub(crate) fn take_cause(&self, event_id: &str) -> Option<Instant> {
-        self.causes.lock().unwrap_or_else(PoisonError::into_inner).remove(event_id)
+        self.causes.lock().unwrap_or_else(PoisonError::into_inner).take(event_id)
     }
 
     /// Ends it, once everything that was sent is acknowledged.
@@ -135,7 +153,7 @@ fn pace(
     journal: &Journal,
     rate: f64,
     stop: &AtomicBool,
-    causes: &Mutex<HashMap<String, Instant>>,
+    causes: &Mutex<Causes>,
 ) -> anyhow::Result<()> {
     let mut sender = Sender::new(raw)?;
     let mut events = journal.read()?;
@@ -146,9 +164,7 @@ fn pace(
             let Some(event) = events.next() else { return sender.finish() };
             let event = event?;
             if !event.cause.is_empty() {
-                // A copy must not make its original look younger.
-                let mut causes = causes.lock().unwrap_or_else(PoisonError::into_inner);
-                causes.entry(event.cause.clone()).or_insert_with(Instant::now);
+                causes.lock().unwrap_or_else(PoisonError::into_inner).sent(&event.cause);
             }
             sender.send(&event)?;
             sent += 1;
@@ -156,4 +172,20 @@ fn pace(
         std::thread::sleep(TICK);
     }
     sender.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_never_begins_a_delay() {
+        let mut causes = Causes::default();
+        causes.sent("a");
+        let first = causes.0["a"];
+        causes.sent("a");
+        assert_eq!(causes.take("a"), first);
+        causes.sent("a");
+        assert_eq!((causes.take("a"), causes.take("b")), (None, None));
+    }
 }
