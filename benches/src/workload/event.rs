@@ -60,7 +60,7 @@ impl<'a> Events<'a> {
         let event = webhook::event::Event::parse(&outcome.body).ok()?;
         let id = EventId::of("default", event.event_id.as_deref(), &outcome.body);
         let key = CustomerKey::of(&event.person(), event.delivery_id.as_deref(), &id.text, &self.tokens);
-        let cause = if CAUSES.contains(&event.metric) { id.text.clone() } else { String::new() };
+        let cause = if CAUSES.contains(&&*event.metric) { id.text.clone() } else { String::new() };
         let raw = RawRecord {
             kind: "webhook".to_owned(),
             id: id.dedupe.0.to_vec(),

@@ -31,10 +31,6 @@ const PEOPLE: usize = 20_000;
 /// One event in so many comes twice.
 const COPY_EVERY: usize = 20;
 
-/// As the binary has it.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() {
     let (events, batch) = (size("AFTERSEND_BENCH_EVENTS", 200_000), size("AFTERSEND_BENCH_BATCH", 5_000));
     let records = records(events);

@@ -147,11 +147,11 @@ impl<'a> Event<'a> {
     /// See [`NotUnderstood`]. Depth, repeats, wrong types and missing fields are none.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, NotUnderstood<'a>> {
         let json = std::str::from_utf8(bytes).map_err(|_| NotUnderstood::Malformed)?;
-        let Some(top) = Level::read(json) else {
+        let Some((top, data)) = Level::read_both(json) else {
             let is_json = serde_json::from_str::<&RawValue>(json).is_ok();
             return Err(if is_json { NotUnderstood::NotAnObject } else { NotUnderstood::Malformed });
         };
-        let event = Self::of(top);
+        let event = Self::of(top, data);
         if event.metric.is_empty() { Err(NotUnderstood::NoMetric(Box::new(event))) } else { Ok(event) }
     }
 
@@ -173,7 +173,7 @@ impl<'a> Event<'a> {
         }
     }
 
-    fn of(mut top: Level<'a>) -> Self {
+    fn of(mut top: Level<'a>, data: Option<Level<'a>>) -> Self {
         let ids_given = top.all(Field::EventId).count();
         let event_id =
             top.take(Field::EventId, |json| text(json).filter(|id| id.len() <= EVENT_ID_BYTES_MAX));
@@ -191,7 +191,6 @@ impl<'a> Event<'a> {
             Found::Nothing => EventTime::Missing,
             Found::Otherwise => EventTime::Absurd,
         };
-        let data = top.take(Field::Data, Level::read).value();
         let flat = data.is_none();
         let mut fields = Fields { data: data.unwrap_or_default(), top, identifiers_rest: Rest::default() };
         let mut event =

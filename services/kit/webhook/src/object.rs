@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::rest::Rest;
@@ -103,7 +103,7 @@ pub(crate) fn text(json: &str) -> Option<Cow<'_, str>> {
 pub(crate) fn string(json: &str) -> Option<Cow<'_, str>> {
     let written = json.strip_prefix('"')?.strip_suffix('"')?;
     if written.contains('\\') {
-        return serde_json::from_str::<Text>(json).ok().map(|text| Cow::Owned(text.0));
+        return serde_json::from_str::<Text<'_>>(json).ok().map(|text| text.0);
     }
     Some(Cow::Borrowed(written))
 }
@@ -127,29 +127,108 @@ impl<'de, F: FnMut(Cow<'de, str>, &'de str)> Visitor<'de> for Members<F> {
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        while let Some((name, value)) = map.next_entry::<&'de RawValue, &'de RawValue>()? {
-            let name = string(name.get()).ok_or_else(|| A::Error::custom("a name that is no text"))?;
+        while let Some((Text(name), value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
             (self.0)(name, value.get());
         }
         Ok(())
     }
 }
 
-/// A JSON string that holds escapes. Read as bytes, since as text half a surrogate pair is an error.
-struct Text(String);
+/// As [`members`], and the members of the first object named `inner` go to `each_inner`, in the same pass; answers whether
+/// there was one. `None` also where that first one is no object, or a name is odd (half a surrogate pair, a control character): that needs a second look.
+pub(crate) fn members_twofold<'a>(
+    json: &'a str,
+    inner: &'static str,
+    each: impl FnMut(Cow<'a, str>, &'a str),
+    each_inner: impl FnMut(Cow<'a, str>, &'a str),
+) -> Option<bool> {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    let met = deserializer.deserialize_map(Outer { each, inner: Some((inner, Inner(each_inner))) }).ok()?;
+    deserializer.end().ok().map(|()| met)
+}
 
-impl<'de> Deserialize<'de> for Text {
+struct Outer<F, G> {
+    each: F,
+    /// Until it was met.
+    inner: Option<(&'static str, Inner<G>)>,
+}
+
+impl<'de, F, G> Visitor<'de> for Outer<F, G>
+where
+    F: FnMut(Cow<'de, str>, &'de str),
+    G: FnMut(Cow<'de, str>, &'de str),
+{
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<bool, A::Error> {
+        while let Some(Name(name)) = map.next_key()? {
+            match self.inner.take_if(|(inner, _)| name == *inner) {
+                Some((_, inner)) => map.next_value_seed(inner).map(drop)?,
+                None => (self.each)(name, map.next_value::<&'de RawValue>()?.get()),
+            }
+        }
+        Ok(self.inner.is_none())
+    }
+}
+
+struct Inner<G>(G);
+
+impl<'de, G: FnMut(Cow<'de, str>, &'de str)> DeserializeSeed<'de> for Inner<G> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_map(Outer { each: self.0, inner: None::<(_, Inner<G>)> })
+    }
+}
+
+/// A member's name, borrowed where it holds no escapes.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Borrowed;
+        impl<'de> Visitor<'de> for Borrowed {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Borrowed(name)))
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Owned(name.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Borrowed)
+    }
+}
+
+/// A JSON string, borrowed where it holds no escapes. Read as bytes, since as text half a surrogate pair is an error.
+struct Text<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Bytes;
         impl<'de> Visitor<'de> for Bytes {
-            type Value = Text;
+            type Value = Text<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a string")
             }
 
+            fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
+                Ok(Text(String::from_utf8_lossy(bytes)))
+            }
+
             fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Self::Value, E> {
-                Ok(Text(String::from_utf8_lossy(bytes).into_owned()))
+                Ok(Text(Cow::Owned(String::from_utf8_lossy(bytes).into_owned())))
             }
         }
         deserializer.deserialize_bytes(Bytes)

@@ -5,10 +5,12 @@ mod damage;
 mod expiry;
 mod options;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use kafka::{NextOffset, TopicId};
+use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
