@@ -1,6 +1,6 @@
 //! Where a consumer group stands, asked from outside.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use rdkafka::config::ClientConfig;
@@ -10,6 +10,9 @@ use rdkafka::{Offset, TopicPartitionList};
 use crate::workload::Raw;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a coordinator may be away, and how often it is asked meanwhile.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+const ASK_AGAIN: Duration = Duration::from_millis(250);
 
 /// A reader that belongs to no group.
 pub(super) fn reader(bootstrap: &str, group: &str, isolation: &str) -> anyhow::Result<BaseConsumer> {
@@ -41,14 +44,27 @@ impl Positions {
 
     /// How many records the group is done with. Raw holds nothing but records, each at its own offset.
     pub(crate) fn done(&self) -> anyhow::Result<u64> {
-        let answer =
-            self.consumer.committed_offsets(self.asked.clone(), TIMEOUT).context("positions not told")?;
+        let answer = self.answer()?;
         let elements = answer.elements();
         let sum = elements.iter().map(|element| match element.offset() {
             Offset::Offset(next) => u64::try_from(next).unwrap_or_default(),
             _ => 0,
         });
         Ok(sum.sum())
+    }
+
+    /// A broker that is starved of its cores loses its session, and knows nothing for a moment.
+    fn answer(&self) -> anyhow::Result<TopicPartitionList> {
+        let begun = Instant::now();
+        loop {
+            match self.consumer.committed_offsets(self.asked.clone(), TIMEOUT) {
+                Ok(answer) => return Ok(answer),
+                Err(error) if begun.elapsed() > SILENCE_MAX => {
+                    return Err(error).context("positions not told");
+                }
+                Err(_) => std::thread::sleep(ASK_AGAIN),
+            }
+        }
     }
 }
 
