@@ -237,7 +237,17 @@ mod tests {
             texts.clone(),
             "-?(0|[1-9][0-9]{0,20})(\\.[0-9]{1,4})?([eE][+-]?[0-9]{1,3})?",
             "\"[a-z]{0,3}(\\\\u[0-9a-f]{4}|\\\\/|\\\\n|@)[a-z]{0,3}\"",
-            proptest::sample::select(vec!["true", "false", "null"]).prop_map(str::to_owned),
+            proptest::sample::select(vec![
+                "true",
+                "false",
+                "null",
+                "0",
+                "-0",
+                "1.50",
+                "1e5",
+                "18446744073709551616"
+            ])
+            .prop_map(str::to_owned),
         ];
         let value = leaf.prop_recursive(2, 8, 3, |inner| {
             prop_oneof![
