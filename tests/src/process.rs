@@ -113,6 +113,12 @@ impl Process {
         assert_eq!(ended, None, "{} ended by itself", self.name);
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGKILL.
     ///
     /// # Panics
@@ -129,8 +135,28 @@ impl Process {
     /// # Panics
     /// Where it has ended already.
     pub fn terminate(&mut self) {
+        self.signal("-TERM");
+    }
+
+    /// SIGSTOP: it stands still, keeps what it holds, and knows nothing of it.
+    ///
+    /// # Panics
+    /// Where it has ended already.
+    pub fn pause(&mut self) {
+        self.signal("-STOP");
+    }
+
+    /// SIGCONT, after [`Process::pause`].
+    ///
+    /// # Panics
+    /// Where it has ended already.
+    pub fn resume(&mut self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&mut self, signal: &str) {
         self.assert_alive();
-        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
         assert!(sent.expect("kill can be run").success());
     }
 

@@ -18,6 +18,7 @@ use crate::state::meta::{Meta, Progress};
 use crate::state::store::PartitionStore;
 use crate::transaction::assignment::{Assignment, Epoch};
 use crate::transaction::commit::{Commit, Means, Share};
+use crate::transaction::drill::Point;
 use crate::transaction::producer::Producer;
 use crate::transaction::protocol::{self, Act, End, State};
 use crate::transaction::step::{self, Step};
@@ -147,6 +148,7 @@ impl<'a> Worker<'a> {
                 Ok(Order::Start { partition, epoch, restored: Restored { store, meta } }) => {
                     info!(partition, seq = meta.seq, next = %meta.src_next(), "partition starts");
                     self.running.insert(partition, Running { store, meta, epoch, seen: None, expired: None });
+                    self.session.engine.drill.reached(Point::Starting);
                     // Only now: a record that comes before its partition is known would be dropped.
                     self.session.member.start(partition, meta.src_next(), &self.inbox)?;
                 }

@@ -1,0 +1,163 @@
+//! Where faults happen: a Kafka, topics of their own, events that keep coming, processors, and in the end a judge.
+
+pub(crate) mod dice;
+mod feed;
+pub(crate) mod instance;
+mod judgement;
+mod kafka;
+pub(crate) mod tally;
+pub(crate) mod workload;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use aftersend_tests::wait::{PATIENCE, await_until};
+use aftersend_tests::world::World;
+
+pub(crate) use self::kafka::Kafka;
+use feed::{Feed, Sender};
+use instance::Instance;
+use tally::Tally;
+use workload::Workload;
+
+/// How long partitions may take to find an owner and get going: a session, a transaction's timeout and a restore, on a busy
+/// machine.
+const RECOVERY_MAX: Duration = PATIENCE;
+
+/// What an arena is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    /// Decides everything that is drawn.
+    pub(crate) seed: u64,
+    /// Partitions of each topic.
+    pub(crate) partitions: u32,
+    /// Processors.
+    pub(crate) instances: usize,
+    /// Workers of each.
+    pub(crate) workers: usize,
+    /// Records of a transaction at most.
+    pub(crate) batch: usize,
+    /// Events a second.
+    pub(crate) pace: u64,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self { seed: dice::seed(), partitions: 4, instances: 1, workers: 2, batch: 40, pace: 400 }
+    }
+}
+
+/// One run.
+pub(crate) struct Arena {
+    pub(crate) kafka: Kafka,
+    pub(crate) world: World,
+    pub(crate) plan: Plan,
+    /// The processors, running or not.
+    pub(crate) instances: Vec<Instance>,
+    pub(crate) tally: Tally,
+    workload: Workload,
+    sender: Sender,
+    feed: Option<Feed>,
+    /// Events that raw has from earlier feeds.
+    fed: u64,
+}
+
+impl Arena {
+    /// Topics on `kafka`, and processors that are not started yet.
+    pub(crate) fn new(name: &str, kafka: Kafka, plan: Plan) -> Arena {
+        println!(
+            "{name}: {plan:?}\n  replay: CHAOS_SEED={} cargo test --release --workspace --test chaos {name}",
+            plan.seed
+        );
+        let world = World::on(kafka.direct(), "chaos", plan.partitions);
+        let instances =
+            (0..plan.instances).map(|number| Instance::new(&world, &kafka, number, &plan)).collect();
+        let (sender, workload) = (Sender::new(&world), Workload::new(plan.seed, 150));
+        Arena { kafka, world, plan, instances, tally: Tally::default(), workload, sender, feed: None, fed: 0 }
+    }
+
+    /// Starts every processor that doesn't run, lets events come, and waits until some are worked off.
+    pub(crate) fn begin(&mut self) {
+        self.feed();
+        (0..self.instances.len()).for_each(|who| self.start(who));
+        self.await_owned();
+    }
+
+    /// Lets events come, where they don't.
+    pub(crate) fn feed(&mut self) {
+        if self.feed.is_none() {
+            self.feed = Some(Feed::start(&self.sender, &self.workload, self.fed, self.plan.pace));
+        }
+    }
+
+    /// Starts a processor, where it doesn't run.
+    pub(crate) fn start(&mut self, who: usize) {
+        self.instances[who].start(&self.world, None);
+    }
+
+    /// Starts a processor that stands still at the nth time of a point, and waits until it does; answers the marker to remove.
+    pub(crate) fn start_until(&mut self, who: usize, point: &str, nth: u32) -> std::path::PathBuf {
+        let marker = self.world.path(&format!("{point}-{who}-{}", self.tally.faults));
+        self.instances[who].start(&self.world, Some(format!("{point}:{nth}:{}", marker.display())));
+        self.await_marker(who, &marker);
+        marker
+    }
+
+    /// Waits until a processor stands still.
+    pub(crate) fn await_marker(&mut self, who: usize, marker: &Path) {
+        let what = format!("{} to make {}", self.instances[who].name(), marker.display());
+        await_until(&what, RECOVERY_MAX, || {
+            self.instances[who].assert_alive();
+            marker.exists().then_some(())
+        });
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(&mut self, who: usize) {
+        self.tally.kills += 1;
+        self.instances[who].harvest(&mut self.tally);
+        self.instances[who].kill();
+    }
+
+    /// Waits until a processor has committed something since its start, and notes how long that took.
+    pub(crate) fn await_commit(&mut self, who: usize) {
+        let what = format!("{} to commit", self.instances[who].name());
+        await_until(&what, RECOVERY_MAX, || {
+            self.instances[who].assert_alive();
+            (self.instances[who].committed() > 0).then_some(())
+        });
+        self.tally.recoveries.extend(self.instances[who].since_start());
+    }
+
+    /// Waits until every partition is worked on by one of the processors that run.
+    pub(crate) fn await_owned(&mut self) {
+        let wanted = u64::from(self.plan.partitions);
+        await_until("every partition to have an owner", RECOVERY_MAX, || {
+            self.instances.iter_mut().for_each(Instance::assert_alive);
+            (self.instances.iter().map(Instance::owned).sum::<u64>() == wanted).then_some(())
+        });
+    }
+
+    /// Waits until the processors that run have committed so many transactions more.
+    pub(crate) fn await_commits(&mut self, more: u64) {
+        let committed = |arena: &Arena| arena.instances.iter().map(Instance::committed).sum::<u64>();
+        let before = committed(self);
+        await_until("transactions to be committed", RECOVERY_MAX, || {
+            self.instances.iter_mut().for_each(Instance::assert_alive);
+            (committed(self) >= before + more).then_some(())
+        });
+    }
+
+    /// Stops every processor kindly.
+    pub(crate) fn stop(&mut self) {
+        for instance in &mut self.instances {
+            instance.harvest(&mut self.tally);
+            instance.stop();
+        }
+    }
+
+    /// Lets time pass, and says so where it is much.
+    pub(crate) fn wait(&mut self, time: Duration) {
+        aftersend_tests::wait::until(Instant::now() + time);
+    }
+}

@@ -1,0 +1,3 @@
+//! One kind of fault each.
+
+mod crash;

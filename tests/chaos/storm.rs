@@ -1,0 +1,59 @@
+//! One fault after the other, drawn from a seed: short in `make test`, as long as `make chaos` is told to.
+
+use std::time::Instant;
+
+use crate::arena::dice::{self, Dice};
+use crate::arena::tally::Tally;
+use crate::arena::{Arena, Kafka, Plan};
+use crate::fault::Fault;
+
+/// Kills of a short run.
+const KILLS: u64 = 8;
+/// Kills of one round, which is judged and can be replayed by itself.
+const ROUND: u64 = 20;
+/// Dice of a round's plan.
+const PLAN: u64 = 1;
+/// Dice of its faults.
+const FAULTS: u64 = 2;
+
+/// P1, P2, P3: whatever is killed, paused, restarted, taken over and lost, in any order and at any moment.
+#[test]
+fn p1_p2_p3_a_storm_of_faults_loses_and_doubles_nothing() {
+    let wanted = dice::number("CHAOS_KILLS").unwrap_or(KILLS);
+    let (mut tally, begun) = (Tally::default(), Instant::now());
+    let mut seed = dice::seed();
+    while tally.kills < wanted {
+        tally = tally.clone().with(round(seed, ROUND.min(wanted - tally.kills), &|kills| {
+            let (done, passed) = (tally.kills + kills, begun.elapsed().as_secs_f64());
+            let eta = passed / (done.max(1) as f64) * (wanted.saturating_sub(done) as f64);
+            eprintln!("chaos: {done} of {wanted} kills, seed {seed}, {passed:.0} s, about {eta:.0} s to go");
+        }));
+        seed += 1;
+    }
+    eprintln!("\n{tally}");
+}
+
+/// One round: a topology drawn from the seed, faults drawn from the seed, a judgement.
+fn round(seed: u64, kills: u64, tell: &dyn Fn(u64)) -> Tally {
+    let mut dice = Dice::new(seed, PLAN);
+    let plan = Plan {
+        seed,
+        partitions: dice.one_of(&[3, 6]),
+        instances: dice.one_of(&[1, 2, 3]),
+        workers: dice.one_of(&[1, 2, 4]),
+        batch: dice.one_of(&[10, 40, 200]),
+        ..Plan::default()
+    };
+    eprintln!("chaos: {plan:?}; this round alone: make chaos SEED={seed} KILLS={kills}");
+    let mut arena = Arena::new("p1_p2_p3_a_storm", Kafka::shared(), plan);
+    arena.begin();
+    let mut dice = Dice::new(seed, FAULTS);
+    while arena.tally.kills < kills {
+        let fault = Fault::draw(&mut dice, plan.instances);
+        eprintln!("chaos: {fault:?}");
+        arena.suffer(&fault);
+        tell(arena.tally.kills);
+    }
+    arena.judge();
+    arena.tally.clone()
+}
