@@ -227,7 +227,7 @@ impl Restore<'_> {
         };
         let metadata = &committed.metadata;
         // An operator's tool commits without metadata. At the very place where the state stands, it changes nothing.
-        let is_ours = |meta: &Meta| *metadata == meta.offset_metadata() || metadata.is_empty();
+        let is_ours = |meta: &Meta| meta.is_named_by(metadata) || metadata.is_empty();
         match meta {
             Some(meta) if next == meta.src_next() && is_ours(meta) => Ok(()),
             Some(meta) if next < meta.src_next() => {

@@ -71,10 +71,24 @@ impl Meta {
         Self { seq: self.seq + 1, src_next: src_next.0, clock_ms: self.clock_ms.max(clock_ms), ..*self }
     }
 
-    /// The text committed with the offset: by it, a successor tells whether a transaction was committed.
+    /// What the text committed with the offset begins with: which history, and which transaction of it.
     #[must_use]
     pub fn offset_metadata(&self) -> String {
         format!("1:{}:{}", self.incarnation, self.seq)
+    }
+
+    /// The text committed with the offset by `attempt`, a number drawn at random for every transaction. Without it, an owner in
+    /// doubt would take its successor's transaction of the same number for its own.
+    #[must_use]
+    pub fn offset_metadata_of(&self, attempt: u64) -> String {
+        format!("{}:{attempt:016x}", self.offset_metadata())
+    }
+
+    /// Whether `text`, found beside a committed offset, says that the partition stands here, whoever brought it here.
+    #[must_use]
+    pub fn is_named_by(&self, text: &str) -> bool {
+        text.strip_prefix(&self.offset_metadata())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
     }
 }
 

@@ -74,6 +74,8 @@ pub struct Commit<'a> {
     means: Means<'a>,
     producer: &'a mut Producer,
     shares: &'a [Share<'a>],
+    /// Told in the committed offset's metadata, so that this transaction is told from any other of the same number.
+    attempt: u64,
     inside: Option<Inside<'a>>,
     /// When the first try failed of what is tried again.
     failing_since: Option<Instant>,
@@ -87,7 +89,8 @@ impl<'a> Commit<'a> {
     /// A transaction of `shares`, which must not be empty.
     pub fn new(means: Means<'a>, producer: &'a mut Producer, shares: &'a [Share<'a>]) -> Self {
         let (inside, failing_since, elsewhere, failure) = Default::default();
-        Self { means, producer, shares, inside, failing_since, elsewhere, failure }
+        let attempt = rand::random();
+        Self { means, producer, shares, attempt, inside, failing_since, elsewhere, failure }
     }
 
     fn holdings(&self) -> impl Iterator<Item = (i32, Epoch)> {
@@ -133,7 +136,11 @@ impl<'a> Commit<'a> {
     fn offsets(&self) -> Reply {
         let position = |share: &Share<'_>| {
             let meta = share.step.overlay.meta();
-            Position { partition: share.partition, next: meta.src_next(), metadata: meta.offset_metadata() }
+            Position {
+                partition: share.partition,
+                next: meta.src_next(),
+                metadata: meta.offset_metadata_of(self.attempt),
+            }
         };
         let positions: Vec<Position> = self.shares.iter().map(position).collect();
         self.call(Act::Offsets, |producer| {
@@ -178,8 +185,12 @@ impl<'a> Commit<'a> {
                 return Reply::Unclear;
             }
         };
-        let findings: Vec<Finding> =
-            self.shares.iter().zip(&committed).map(|(share, committed)| found(share, committed)).collect();
+        let findings: Vec<Finding> = self
+            .shares
+            .iter()
+            .zip(&committed)
+            .map(|(share, committed)| self.found(share, committed))
+            .collect();
         let elsewhere =
             self.shares.iter().zip(&findings).filter(|(_, finding)| **finding == Finding::Elsewhere);
         self.elsewhere = elsewhere.map(|(share, _)| share.partition).collect();
@@ -187,6 +198,11 @@ impl<'a> Commit<'a> {
         info!(?verdict, elsewhere = ?self.elsewhere, "doubt resolved");
         metrics::counter!(metric::DOUBTS, "verdict" => format!("{verdict:?}").to_lowercase()).increment(1);
         Reply::Found(verdict)
+    }
+
+    fn found(&self, share: &Share<'_>, committed: &Committed) -> Finding {
+        let text = committed.next.is_some().then_some(committed.metadata.as_str());
+        finding(share.before, share.step.overlay.meta(), self.attempt, text)
     }
 
     /// Whether what failed is to be tried again. Waits a little where it is.
@@ -251,11 +267,6 @@ impl std::fmt::Debug for Commit<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Commit").field("shares", &self.shares.len()).finish_non_exhaustive()
     }
-}
-
-fn found(share: &Share<'_>, committed: &Committed) -> Finding {
-    let text = committed.next.is_some().then_some(committed.metadata.as_str());
-    finding(share.before, share.step.overlay.meta(), text)
 }
 
 fn send_outputs(producer: &Transactional, topics: &Topics, share: &Share<'_>) -> Result<(), PublishError> {

@@ -23,7 +23,8 @@
 //! * **The gate.** The broker's fence knows members, not partitions: a member that has just given a partition back could still
 //!   commit it. T4 and T5 happen inside a gate that a rebalance closes.
 //! * **A commit that is not known to have happened is a doubt, never an abort.** A new producer of the same id makes the
-//!   coordinator decide; the number of the transaction in the committed offset's metadata tells how.
+//!   coordinator decide; the committed offset's metadata tells how, by the number of the transaction and the attempt: a
+//!   successor's transaction has the same number, where ours was aborted.
 //!
 //! [`commit`](super::commit) carries the acts out. The model in `protocol/tests` carries them out on a broker of its own, and meets every
 //! interleaving of two owners, crashes and lost replies.
@@ -254,15 +255,15 @@ pub fn run(start: State, effects: &mut impl Effects) -> End {
 }
 
 /// Judges one partition by the text beside its committed position: `before` is where the transaction in doubt began, `after`
-/// where it leads. `None` is a partition without a committed position.
+/// where it leads, `attempt` the number drawn for it. `None` is a partition without a committed position.
 ///
 /// A position that was there and is gone says nothing: the coordinator may have moved (KAFKA-20416), or the offsets may have
 /// expired. Then the partition counts as somebody else's, and its restore finds out.
 #[must_use]
-pub fn finding(before: &Meta, after: &Meta, committed: Option<&str>) -> Finding {
+pub fn finding(before: &Meta, after: &Meta, attempt: u64, committed: Option<&str>) -> Finding {
     match committed {
-        Some(text) if text == after.offset_metadata() => Finding::Committed,
-        Some(text) if text == before.offset_metadata() => Finding::Aborted,
+        Some(text) if text == after.offset_metadata_of(attempt) => Finding::Committed,
+        Some(text) if before.is_named_by(text) => Finding::Aborted,
         None if before.seq == 0 => Finding::Aborted,
         _ => Finding::Elsewhere,
     }

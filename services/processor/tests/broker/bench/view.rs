@@ -58,7 +58,7 @@ impl Bench {
     /// The number of the partition's last transaction, out of the text beside its position.
     pub(crate) fn seq(&self, partition: i32) -> u64 {
         let metadata = self.committed(partition).metadata;
-        metadata.rsplit(':').next().and_then(|seq| seq.parse().ok()).expect("format:incarnation:seq")
+        metadata.split(':').nth(2).and_then(|seq| seq.parse().ok()).expect("format:incarnation:seq:attempt")
     }
 
     /// Waits until the group stands at the end of raw.
