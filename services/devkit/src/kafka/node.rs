@@ -1,17 +1,17 @@
 //! One Kafka node: its folder, its ports, its life.
 
 mod config;
-mod port;
 mod probe;
 mod process;
 #[cfg(test)]
 mod tests;
 
 use super::error::tail;
-use super::{Error, VERSION, jars};
+use super::{Error, Proxy, VERSION, jars, port};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use config::Ports;
+use config::{Proxied, Seat};
+use probe::Wanted;
 use process::Process;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -37,38 +37,26 @@ pub struct Node {
     dir: PathBuf,
     jars: PathBuf,
     log: File,
+    /// Empty until the folder is formatted.
     cluster_id: String,
-    ports: Ports,
+    seat: Seat,
     bootstrap: String,
     process: Option<Process>,
 }
 
 impl Node {
-    /// Starts a node in `dir` and returns when it serves. A new folder is formatted; one that a node has used keeps its topics and
-    /// its cluster id, and only gets new ports. The jars come from [`crate::cache_dir`]. In `dir` lie
-    /// `kafka.log`, `server.properties` and `data/`.
+    /// Starts a node that is a cluster of its own in `dir`, and returns when it serves. A new folder is formatted; one that a node
+    /// has used keeps its topics and its cluster id, and only gets new ports. The jars come from [`crate::cache_dir`]. In `dir`
+    /// lie `kafka.log`, `server.properties` and `data/`.
     ///
     /// # Errors
     /// When Java or Maven is missing, the folder can't be used, or Kafka doesn't come up (with the end of its log).
     pub fn start(dir: &Path, progress: &dyn Fn(&str)) -> Result<Node, Error> {
         let jars = jars(&crate::cache_dir(), progress)?;
-        fs::create_dir_all(dir).map_err(Error::file(dir, "created"))?;
-        let dir = dir.canonicalize().map_err(Error::file(dir, "resolved"))?;
         let began = Instant::now();
         progress(&format!("starting Kafka {VERSION} in {}", dir.display()));
-        let log = claim(&dir)?;
-        let mut node = Node::prepare(dir, jars, log)?;
-        for attempt in 1.. {
-            match node.launch() {
-                Err(Error::Exited { tail, .. }) if attempt < PORT_ATTEMPTS && port_was_taken(&tail) => {
-                    node.settle_on(port::free_pair()?);
-                }
-                outcome => {
-                    outcome?;
-                    break;
-                }
-            }
-        }
+        let mut node = Node::claim(dir, jars)?;
+        start_together(std::slice::from_mut(&mut node), None)?;
         progress(&format!("Kafka serves on {} after {:.1} s", node.bootstrap, began.elapsed().as_secs_f64()));
         Ok(node)
     }
@@ -106,69 +94,66 @@ impl Node {
         }
     }
 
-    /// Starts the node again on its ports and data, and returns when it serves. One that still runs is stopped first.
-    /// After a kill this takes about 2 s longer than after a stop: the controller waits for the dead broker's session to end.
+    /// SIGSTOP: it answers nothing, but its connections stay. The others take it for dead after 2 s.
+    pub fn pause(&mut self) {
+        if let Some(process) = &mut self.process {
+            process.pause();
+        }
+    }
+
+    /// SIGCONT, after [`Self::pause`].
+    pub fn resume(&mut self) {
+        if let Some(process) = &mut self.process {
+            process.resume();
+        }
+    }
+
+    /// Starts the node again on its ports and data, and returns when it serves: known to the controller, and its copies in sync
+    /// as far as the other nodes live. One that still runs is stopped first. After a kill this takes about 2 s longer than after
+    /// a stop: the controller waits for the dead broker's session to end.
     ///
     /// # Errors
-    /// As [`Node::start`]; the node can be restarted once more then.
+    /// As [`Node::start`]; the node can be restarted once more then. In a cluster whose majority is down it waits in vain: see
+    /// [`Cluster::restart`](super::Cluster::restart).
     pub fn restart(&mut self) -> Result<(), Error> {
         self.stop();
-        self.launch()
+        let logged = self.launch()?;
+        self.await_served(&[self.seat.node], logged)
     }
 
-    fn prepare(dir: PathBuf, jars: PathBuf, log: File) -> Result<Node, Error> {
-        let ports = port::free_pair()?;
-        let mut node = Node {
-            dir,
-            jars,
-            log,
-            cluster_id: String::new(),
-            ports,
-            bootstrap: String::new(),
-            process: None,
-        };
-        node.settle_on(ports);
-        node.cluster_id = match node.formatted_as()? {
-            Some(id) => id,
-            None => node.format()?,
-        };
-        Ok(node)
+    /// Takes the folder for a node that isn't started yet.
+    pub(super) fn claim(dir: &Path, jars: PathBuf) -> Result<Node, Error> {
+        fs::create_dir_all(dir).map_err(Error::file(dir, "created"))?;
+        let dir = dir.canonicalize().map_err(Error::file(dir, "resolved"))?;
+        let log = claim(&dir)?;
+        let (seat, bootstrap) = Default::default();
+        let cluster_id = formatted_as(&dir)?.unwrap_or_default();
+        Ok(Node { dir, jars, log, cluster_id, seat, bootstrap, process: None })
     }
 
-    fn settle_on(&mut self, ports: Ports) {
-        self.ports = ports;
+    fn settle_on(&mut self, seat: Seat) {
+        self.seat = seat;
         self.bootstrap = self.address().to_string();
     }
 
     fn address(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.ports.broker).into()
+        (Ipv4Addr::LOCALHOST, self.seat.broker).into()
     }
 
     fn data(&self) -> PathBuf {
         self.dir.join("data")
     }
 
-    /// The cluster id of a folder that a node has used.
-    fn formatted_as(&self) -> Result<Option<String>, Error> {
-        let path = self.data().join("meta.properties");
-        match fs::read_to_string(&path) {
-            Ok(text) => Ok(text.lines().find_map(|line| line.strip_prefix("cluster.id=")).map(str::to_owned)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::file(&path, "read")(error)),
-        }
-    }
-
     /// Formats beside the data folder and then renames, so that an interrupted format leaves nothing half done.
-    fn format(&self) -> Result<String, Error> {
+    fn format(&mut self, cluster_id: &str) -> Result<(), Error> {
         let fresh = self.dir.join("data.new");
         if fresh.exists() {
             fs::remove_dir_all(&fresh).map_err(Error::file(&fresh, "removed"))?;
         }
         let settings = self.write_settings(&fresh)?;
-        let id = new_cluster_id();
         let output = self
             .java("kafka.tools.StorageTool")
-            .args(["format", "--cluster-id", &id, "--config"])
+            .args(["format", "--cluster-id", cluster_id, "--config"])
             .arg(&settings)
             .output()
             .map_err(Error::java)?;
@@ -180,12 +165,13 @@ impl Node {
             );
         }
         fs::rename(&fresh, self.data()).map_err(Error::file(&fresh, "moved into place"))?;
-        Ok(id)
+        cluster_id.clone_into(&mut self.cluster_id);
+        Ok(())
     }
 
     fn write_settings(&self, data: &Path) -> Result<PathBuf, Error> {
         let path = self.dir.join("server.properties");
-        fs::write(&path, config::server_properties(self.ports, data))
+        fs::write(&path, config::server_properties(&self.seat, data))
             .map_err(Error::file(&path, "written"))?;
         Ok(path)
     }
@@ -196,13 +182,22 @@ impl Node {
         java
     }
 
-    fn launch(&mut self) -> Result<(), Error> {
+    /// Starts the process; answers how many bytes its log had before.
+    fn launch(&mut self) -> Result<usize, Error> {
         let settings = self.write_settings(&self.data())?;
         let earlier = self.logged(0).len();
-        let mut process = Process::spawn(self.java("kafka.Kafka").arg(settings), &self.log)?;
+        self.process = Some(Process::spawn(self.java("kafka.Kafka").arg(settings), &self.log)?);
+        Ok(earlier)
+    }
+
+    /// Waits until it serves and sees the nodes `live`; where it doesn't come to that, nothing runs any more.
+    fn await_served(&mut self, live: &[i32], earlier: usize) -> Result<(), Error> {
         let began = Instant::now();
-        while let Some(why) = probe::missing(self.address(), &self.cluster_id) {
-            if process.ended() {
+        loop {
+            let wanted = Wanted { cluster_id: &self.cluster_id, node: self.seat.node, live };
+            let Some(why) = probe::missing(self.address(), wanted) else { return Ok(()) };
+            if self.process.as_mut().is_none_or(Process::ended) {
+                self.process = None;
                 let said = self.logged(earlier);
                 return Err(
                     explain(&said).unwrap_or_else(|| Error::Exited { log: self.log(), tail: tail(&said) })
@@ -210,12 +205,11 @@ impl Node {
             }
             if began.elapsed() > START_MAX {
                 let tail = tail(&self.logged(earlier));
+                self.kill();
                 return Err(Error::TimedOut { after: START_MAX, why, log: self.log(), tail });
             }
             std::thread::sleep(POLL);
         }
-        self.process = Some(process);
-        Ok(())
     }
 
     /// What was logged after the first `earlier` bytes.
@@ -228,6 +222,71 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// Starts nodes that claimed their folders as one cluster, and waits until each serves and knows all others. With a `proxy`, each
+/// gets a second way in, behind it.
+pub(super) fn start_together(nodes: &mut [Node], proxy: Option<&Proxy>) -> Result<(), Error> {
+    settle(nodes, proxy)?;
+    format_new(nodes)?;
+    for attempt in 1.. {
+        match launch_together(nodes) {
+            Err(Error::Exited { tail, .. }) if attempt < PORT_ATTEMPTS && port_was_taken(&tail) => {
+                nodes.iter_mut().for_each(Node::kill);
+                settle(nodes, proxy)?;
+            }
+            outcome => return outcome,
+        }
+    }
+    Ok(())
+}
+
+/// Starts those that don't run, and waits until every node serves and sees the others.
+pub(super) fn launch_together(nodes: &mut [Node]) -> Result<(), Error> {
+    let all: Vec<i32> = nodes.iter().map(|node| node.seat.node).collect();
+    let launched = nodes.iter_mut().map(|node| match node.process {
+        Some(_) => Ok(0),
+        None => node.launch(),
+    });
+    let logged: Vec<usize> = launched.collect::<Result<_, _>>()?;
+    nodes.iter_mut().zip(logged).try_for_each(|(node, earlier)| node.await_served(&all, earlier))
+}
+
+/// Gives each node its ports, and tells the proxy the ways that are behind it.
+fn settle(nodes: &mut [Node], proxy: Option<&Proxy>) -> Result<(), Error> {
+    const EACH: usize = 3;
+    let ports = port::free(EACH * nodes.len())?;
+    let controllers: Vec<u16> = ports.iter().skip(1).step_by(EACH).copied().collect();
+    for ((index, node), ports) in nodes.iter_mut().enumerate().zip(ports.chunks_exact(EACH)) {
+        let &[broker, _, listened] = ports else { continue };
+        let link = proxy.and_then(|proxy| proxy.links().get(index));
+        let proxied = link.map(|link| Proxied { listened, advertised: link.lead_to(listened) });
+        let id = i32::try_from(index + 1).unwrap_or(i32::MAX);
+        node.settle_on(Seat { node: id, broker, controllers: controllers.clone(), proxied });
+    }
+    Ok(())
+}
+
+/// Formats the folders that are new, for the cluster of those that aren't.
+fn format_new(nodes: &mut [Node]) -> Result<(), Error> {
+    let known = nodes.iter().map(|node| node.cluster_id.clone()).find(|id| !id.is_empty());
+    let cluster_id = known.unwrap_or_else(new_cluster_id);
+    let fresh = nodes.iter_mut().filter(|node| node.cluster_id.is_empty());
+    std::thread::scope(|scope| {
+        // Each is a Java of its own: all at once take as long as one.
+        let formats: Vec<_> = fresh.map(|node| scope.spawn(|| node.format(&cluster_id))).collect();
+        formats.into_iter().try_for_each(|format| format.join().expect("formatting doesn't panic"))
+    })
+}
+
+/// The cluster id of a folder that a node has used.
+fn formatted_as(dir: &Path) -> Result<Option<String>, Error> {
+    let path = dir.join("data/meta.properties");
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(text.lines().find_map(|line| line.strip_prefix("cluster.id=")).map(str::to_owned)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::file(&path, "read")(error)),
     }
 }
 

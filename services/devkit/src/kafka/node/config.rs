@@ -1,26 +1,37 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// The two loopback ports of a node.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Ports {
+/// A node's place in its cluster: what tells its settings from those of the others. All ports are of 127.0.0.1.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Seat {
+    /// From 1 on.
+    pub(super) node: i32,
     /// Where clients connect.
     pub(super) broker: u16,
-    /// Where the KRaft controller listens, for the node itself only.
-    pub(super) controller: u16,
+    /// Where the nodes' KRaft controllers listen, the first node's first.
+    pub(super) controllers: Vec<u16>,
+    /// The second way in, where a proxy stands in front of it.
+    pub(super) proxied: Option<Proxied>,
+}
+
+/// A listener that clients reach through a proxy only: the broker names the proxy's port as its own.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Proxied {
+    /// Where the broker listens.
+    pub(super) listened: u16,
+    /// Where it says that it listens.
+    pub(super) advertised: u16,
 }
 
 /// Where the node differs from Kafka's defaults, and why. What isn't here is as on any cluster.
 const SETTINGS: &[(&str, &str, &str)] = &[
-    ("process.roles", "broker,controller", "one process is the whole cluster"),
-    ("node.id", "1", "the only one"),
+    ("process.roles", "broker,controller", "one process is a whole node"),
     ("controller.listener.names", "CONTROLLER", "see listeners"),
-    // One node holds the only copy.
-    ("offsets.topic.replication.factor", "1", "one node"),
-    ("transaction.state.log.replication.factor", "1", "one node"),
-    ("transaction.state.log.min.isr", "1", "one node"),
-    ("share.coordinator.state.topic.replication.factor", "1", "one node"),
-    ("share.coordinator.state.topic.min.isr", "1", "one node"),
+    (
+        "listener.security.protocol.map",
+        "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "loopback needs no encryption",
+    ),
     ("offsets.topic.num.partitions", "4", "50 would be created, and opened again at each start"),
     ("transaction.state.log.num.partitions", "4", "as above"),
     // Tests kill it and want it back.
@@ -51,20 +62,49 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("log.cleaner.dedupe.buffer.size", "16777216", "half of a 256 MiB heap otherwise"),
 ];
 
+/// Settings that name how many copies there are. What isn't asked for by name (a topic made without them) gets as many too.
+const COPIES: &[&str] = &[
+    "default.replication.factor",
+    "offsets.topic.replication.factor",
+    "transaction.state.log.replication.factor",
+    "share.coordinator.state.topic.replication.factor",
+];
+/// Settings that name how many copies an acknowledged record has at least.
+const COPIES_MIN: &[&str] =
+    &["min.insync.replicas", "transaction.state.log.min.isr", "share.coordinator.state.topic.min.isr"];
+
 /// The text of `server.properties`.
-pub(super) fn server_properties(ports: Ports, data: &Path) -> String {
-    let Ports { broker, controller } = ports;
+pub(super) fn server_properties(seat: &Seat, data: &Path) -> String {
     let mut text = String::new();
     for (key, value, why) in SETTINGS {
         let _ = writeln!(text, "# {why}\n{key}={value}");
     }
+    let nodes = seat.controllers.len();
+    let _ = writeln!(text, "# each node has a copy, and one may be missing where there are three");
+    for key in COPIES {
+        let _ = writeln!(text, "{key}={nodes}");
+    }
+    for key in COPIES_MIN {
+        let _ = writeln!(text, "{key}={}", (nodes / 2 + 1).min(2));
+    }
+    let Seat { node, broker, .. } = seat;
+    let own = usize::try_from(node - 1).ok().and_then(|index| seat.controllers.get(index)).copied();
+    let (listener, advertised) =
+        seat.proxied.map_or_else(Default::default, |Proxied { listened, advertised }| {
+            (format!(",PROXIED://127.0.0.1:{listened}"), format!(",PROXIED://127.0.0.1:{advertised}"))
+        });
+    let voters: Vec<String> =
+        seat.controllers.iter().zip(1..).map(|(port, id)| format!("{id}@127.0.0.1:{port}")).collect();
     let _ = write!(
         text,
         "# loopback only\n\
-         listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{broker}\n\
-         controller.quorum.voters=1@127.0.0.1:{controller}\n\
+         node.id={node}\n\
+         listeners=PLAINTEXT://127.0.0.1:{broker}{listener},CONTROLLER://127.0.0.1:{}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{broker}{advertised}\n\
+         controller.quorum.voters={}\n\
          log.dirs={}\n",
+        own.unwrap_or_default(),
+        voters.join(","),
         escaped(&data.display().to_string()),
     );
     text
@@ -96,16 +136,41 @@ pub(super) const JVM: &[&str] = &[
 mod tests {
     use super::*;
 
+    fn text(nodes: u16, proxied: Option<Proxied>) -> String {
+        let controllers = (0..nodes).map(|index| 21_100 + index).collect();
+        server_properties(&Seat { node: 1, broker: 21_000, controllers, proxied }, Path::new("/data"))
+    }
+
     #[test]
     fn every_setting_is_given_once() {
-        let text = server_properties(Ports { broker: 21_000, controller: 21_001 }, Path::new("/data"));
+        let text = text(3, Some(Proxied { listened: 21_001, advertised: 21_002 }));
         let mut keys: Vec<&str> =
             text.lines().filter_map(|line| line.split_once('=')).map(|(key, _)| key).collect();
         let total = keys.len();
         keys.sort_unstable();
         keys.dedup();
         assert_eq!(keys.len(), total);
-        assert!(text.contains("advertised.listeners=PLAINTEXT://127.0.0.1:21000\n"));
         assert!(text.ends_with("log.dirs=/data\n"));
+    }
+
+    #[test]
+    fn a_proxied_node_names_the_proxy_s_port_as_its_own() {
+        let plain = text(1, None);
+        assert!(plain.contains("\nadvertised.listeners=PLAINTEXT://127.0.0.1:21000\n"));
+        let proxied = text(1, Some(Proxied { listened: 21_001, advertised: 21_002 }));
+        assert!(proxied.contains(",PROXIED://127.0.0.1:21001,CONTROLLER://127.0.0.1:21100\n"));
+        assert!(
+            proxied
+                .contains("\nadvertised.listeners=PLAINTEXT://127.0.0.1:21000,PROXIED://127.0.0.1:21002\n")
+        );
+    }
+
+    #[test]
+    fn three_nodes_keep_three_copies_and_may_miss_one() {
+        let three = text(3, None);
+        assert!(three.contains("\ntransaction.state.log.replication.factor=3\n"));
+        assert!(three.contains("\nmin.insync.replicas=2\n"));
+        assert!(three.contains("=1@127.0.0.1:21100,2@127.0.0.1:21101,3@127.0.0.1:21102\n"));
+        assert!(text(1, None).contains("\nmin.insync.replicas=1\n"));
     }
 }

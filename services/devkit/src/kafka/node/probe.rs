@@ -1,57 +1,81 @@
-//! When a node serves: it answers Kafka's own Metadata request with *our* cluster id, a live broker and a leader for
+//! When a node serves: it answers Kafka's own Metadata request with *our* cluster id, live brokers, and a leader for
 //! every partition. A port that merely accepts connections may be somebody else's, or a broker that is still reading its logs.
 //!
-//! The bytes are Metadata version 4, the oldest that Kafka 4 is asked for here, by
-//! <https://kafka.apache.org/protocol.html#The_Messages_Metadata>.
+//! The bytes are Metadata version 4, the oldest that Kafka 4 is asked for here.
 
-use std::io::{self, Read as _, Write as _};
+use crate::kafka::wire::{Fields, read_frame};
+use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(2);
-const RESPONSE_BYTES_MAX: usize = 16 << 20;
 const METADATA: i16 = 3;
 const METADATA_VERSION: i16 = 4;
 
-/// What the broker knows, as far as it matters here.
+/// What a broker knows of its cluster, as far as it matters here.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Cluster {
-    pub(super) id: Option<String>,
-    /// Brokers that may serve (KRaft calls them unfenced).
-    pub(super) brokers: usize,
+pub(super) struct Metadata {
+    pub(super) cluster_id: Option<String>,
+    /// Ids of the brokers that may serve (KRaft calls them unfenced).
+    pub(super) live: Vec<i32>,
     pub(super) topics: Vec<String>,
-    pub(super) leaderless_partitions: usize,
+    partitions: Vec<Partition>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Partition {
+    leader: i32,
+    replicas: Vec<i32>,
+    in_sync: Vec<i32>,
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub(super) cluster_id: &'a str,
+    /// The node that is asked.
+    pub(super) node: i32,
+    /// Who must be live, in its eyes.
+    pub(super) live: &'a [i32],
 }
 
 /// Why it isn't ready, or `None` when it is.
-pub(super) fn missing(address: SocketAddr, cluster_id: &str) -> Option<String> {
-    match cluster(address) {
+pub(super) fn missing(address: SocketAddr, wanted: Wanted<'_>) -> Option<String> {
+    match metadata(address) {
         Err(error) => Some(format!("no answer: {error}")),
-        Ok(cluster) => lack(&cluster, cluster_id),
+        Ok(metadata) => lack(&metadata, wanted),
     }
 }
 
-fn lack(cluster: &Cluster, cluster_id: &str) -> Option<String> {
-    match cluster {
-        Cluster { id, .. } if id.as_deref() != Some(cluster_id) => {
-            Some("another cluster answers on its port".to_owned())
-        }
-        Cluster { brokers: 0, .. } => Some("the broker is not yet registered".to_owned()),
-        Cluster { leaderless_partitions: 0, .. } => None,
-        Cluster { leaderless_partitions, .. } => {
-            Some(format!("{leaderless_partitions} partitions have no leader yet"))
-        }
+fn lack(metadata: &Metadata, wanted: Wanted<'_>) -> Option<String> {
+    if metadata.cluster_id.as_deref() != Some(wanted.cluster_id) {
+        return Some("another cluster answers on its port".to_owned());
+    }
+    if let Some(absent) = wanted.live.iter().find(|id| !metadata.live.contains(id)) {
+        return Some(format!("broker {absent} is not yet registered"));
+    }
+    // What is missing because another node is down is not this one's to bring.
+    let complete =
+        metadata.partitions.iter().filter(|it| it.replicas.iter().all(|id| metadata.live.contains(id)));
+    let waiting = complete.filter(|it| it.leader < 0 || it.lacks(wanted.node)).count();
+    (waiting > 0).then(|| format!("{waiting} partitions have no leader yet, or are behind"))
+}
+
+impl Partition {
+    /// Whether `node` has a copy that is behind.
+    fn lacks(&self, node: i32) -> bool {
+        self.replicas.contains(&node) && !self.in_sync.contains(&node)
     }
 }
 
 /// Asks for everything.
-pub(super) fn cluster(address: SocketAddr) -> io::Result<Cluster> {
+pub(super) fn metadata(address: SocketAddr) -> io::Result<Metadata> {
     // All topics (a null array), none to be created.
-    let response = call(address, METADATA, METADATA_VERSION, &[0xff, 0xff, 0xff, 0xff, 0])?;
-    parse(&response).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the answer is not Kafka's"))
+    let answer = call(address, METADATA, METADATA_VERSION, &[0xff, 0xff, 0xff, 0xff, 0])?;
+    parse(&answer).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the answer is not Kafka's"))
 }
 
-/// One request on a connection of its own; the answer without its length and correlation id.
+/// One request on a connection of its own; the answer's frame.
 pub(super) fn call(address: SocketAddr, api: i16, version: i16, body: &[u8]) -> io::Result<Vec<u8>> {
     let mut request = Vec::new();
     request.extend(api.to_be_bytes());
@@ -66,77 +90,65 @@ pub(super) fn call(address: SocketAddr, api: i16, version: i16, body: &[u8]) -> 
     let length = u32::try_from(request.len()).map_err(io::Error::other)?;
     stream.write_all(&length.to_be_bytes())?;
     stream.write_all(&request)?;
-
-    let mut length = [0; 4];
-    stream.read_exact(&mut length)?;
-    let length = usize::try_from(u32::from_be_bytes(length)).map_err(io::Error::other)?;
-    if !(4..=RESPONSE_BYTES_MAX).contains(&length) {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "the answer's length is not Kafka's"));
-    }
-    let mut response = vec![0; length];
-    stream.read_exact(&mut response)?;
-    Ok(response.split_off(4))
+    read_frame(&mut stream)
 }
 
-fn parse(response: &[u8]) -> Option<Cluster> {
-    let mut rest = Fields(response);
+fn parse(answer: &[u8]) -> Option<Metadata> {
+    let mut rest = Fields::of_frame(answer);
+    rest.int32()?; // correlation id
     rest.int32()?; // throttle time
-    let brokers = rest.array(|broker| {
-        broker.int32()?;
-        broker.string()?;
-        broker.int32()?;
-        broker.string()
+    let live = rest.array(|broker| {
+        let id = broker.int32()?;
+        broker.string()?; // host
+        broker.int32()?; // port
+        broker.string()?; // rack
+        Some(id)
     })?;
-    let id = rest.string()?;
+    let cluster_id = rest.string()?;
     rest.int32()?; // controller
     let topics = rest.array(|topic| {
         topic.int16()?;
         let name = topic.string()?.unwrap_or_default();
-        topic.take(1)?; // internal or not
-        let leaders = topic.array(|partition| {
+        topic.int8()?; // internal or not
+        let partitions = topic.array(|partition| {
             partition.take(6)?; // error, index
-            let leader = partition.int32()?;
-            partition.array(Fields::int32)?; // replicas
-            partition.array(Fields::int32)?; // in sync
-            Some(leader)
+            Some(Partition {
+                leader: partition.int32()?,
+                replicas: partition.array(Fields::int32)?,
+                in_sync: partition.array(Fields::int32)?,
+            })
         })?;
-        Some((name, leaders))
+        Some((name, partitions))
     })?;
-    let leaderless_partitions =
-        topics.iter().flat_map(|(_, leaders)| leaders).filter(|leader| **leader < 0).count();
-    let topics = topics.into_iter().map(|(name, _)| name).collect();
-    Some(Cluster { id, brokers: brokers.len(), topics, leaderless_partitions })
+    let (topics, partitions): (Vec<_>, Vec<_>) = topics.into_iter().unzip();
+    Some(Metadata { cluster_id, live, topics, partitions: partitions.concat() })
 }
 
-/// What is left to read of an answer.
-struct Fields<'a>(&'a [u8]);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl<'a> Fields<'a> {
-    fn take(&mut self, bytes: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(bytes)?;
-        self.0 = rest;
-        Some(taken)
+    fn lack_of(live: &[i32], leader: i32, in_sync: &[i32]) -> Option<String> {
+        let partition = Partition { leader, replicas: vec![1, 2], in_sync: in_sync.to_vec() };
+        let metadata = Metadata {
+            cluster_id: Some("ours".to_owned()),
+            live: live.to_vec(),
+            topics: vec!["topic".to_owned()],
+            partitions: vec![partition],
+        };
+        lack(&metadata, Wanted { cluster_id: "ours", node: 1, live: &[1] })
     }
 
-    fn int16(&mut self) -> Option<i16> {
-        self.take(2)?.try_into().ok().map(i16::from_be_bytes)
+    #[test]
+    fn a_node_serves_once_it_is_live_and_its_copies_are_in_sync() {
+        assert_eq!(lack_of(&[1, 2], 2, &[1, 2]), None);
+        assert!(lack_of(&[2], 2, &[2]).unwrap().contains("broker 1"));
+        assert!(lack_of(&[1, 2], 2, &[2]).unwrap().contains("behind"));
+        assert!(lack_of(&[1, 2], -1, &[1, 2]).unwrap().contains("no leader"));
     }
 
-    fn int32(&mut self) -> Option<i32> {
-        self.take(4)?.try_into().ok().map(i32::from_be_bytes)
-    }
-
-    /// `Some(None)` is Kafka's null.
-    #[expect(clippy::option_option, reason = "absent and unreadable differ")]
-    fn string(&mut self) -> Option<Option<String>> {
-        match usize::try_from(self.int16()?) {
-            Err(_) => Some(None),
-            Ok(length) => Some(String::from_utf8(self.take(length)?.to_vec()).ok()),
-        }
-    }
-
-    fn array<T>(&mut self, mut item: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
-        let length = self.int32()?;
-        (0..length).map(|_| item(self)).collect()
+    #[test]
+    fn a_partition_that_waits_for_another_node_is_not_waited_for() {
+        assert_eq!(lack_of(&[1], -1, &[2]), None);
     }
 }

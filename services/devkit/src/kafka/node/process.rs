@@ -6,15 +6,17 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// The child's leash. A shell forks a keeper, which reads the pipe that we hold, and then becomes the program itself
-/// (so that our child's pid is the program's). Told `term`, the keeper ends it gently; told `released`, it goes away. And when the pipe
-/// closes without a word, as it does however we die, it kills. `PR_SET_PDEATHSIG` would fire when the *thread*
-/// that started the child ends, and needs `unsafe`.
+/// (so that our child's pid is the program's). The keeper sends the signal that a word stands for; told `released`, it goes
+/// away. And when the pipe closes without a word, as it does however we die, it kills. `PR_SET_PDEATHSIG` would fire when
+/// the *thread* that started the child ends, and needs `unsafe`.
 const KEEPER: &str = r#"
 exec 3<&0
 (
   while read -r word <&3; do
     case $word in
       term) kill -TERM $$ ;;
+      pause) kill -STOP $$ ;;
+      resume) kill -CONT $$ ;;
       released) exit 0 ;;
     esac
   done
@@ -60,10 +62,33 @@ impl Process {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// SIGSTOP; when this returns, it stands still. It may have ended instead.
+    pub(super) fn pause(&mut self) {
+        let _ = self.leash.write_all(b"pause\n");
+        while !self.stands_still() && !self.ended() {
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// SIGCONT; when this returns, it runs.
+    pub(super) fn resume(&mut self) {
+        let _ = self.leash.write_all(b"resume\n");
+        while self.stands_still() {
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// Whether the system has stopped it: the field behind its name, which is in parentheses.
+    fn stands_still(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'))
+    }
+
     /// SIGTERM, then up to `patience` for it to end, then SIGKILL.
     pub(super) fn stop(mut self, patience: Duration) {
         let asked = Instant::now();
-        let _ = self.leash.write_all(b"term\n");
+        // One that stands still would not hear it.
+        let _ = self.leash.write_all(b"resume\nterm\n");
         while !self.ended() && asked.elapsed() < patience {
             std::thread::sleep(POLL);
         }

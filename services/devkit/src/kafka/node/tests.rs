@@ -13,7 +13,7 @@ fn address(node: &Node) -> SocketAddr {
 }
 
 fn topics(node: &Node) -> Vec<String> {
-    probe::cluster(address(node)).unwrap().topics
+    probe::metadata(address(node)).unwrap().topics
 }
 
 /// `CreateTopics` version 4: one topic, two partitions, one copy, no settings.

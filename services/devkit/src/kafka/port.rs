@@ -1,5 +1,4 @@
-use super::config::Ports;
-use crate::kafka::Error;
+use super::Error;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::ops::Range;
@@ -8,24 +7,28 @@ use std::ops::Range;
 const LOWEST: u16 = 10_000;
 const ATTEMPTS: u32 = 200;
 
-/// Two different ports of 127.0.0.1 that nobody listens on, outside the kernel's range for outgoing connections: a port
+/// As many listeners on 127.0.0.1, each on a port of its own outside the kernel's range for outgoing connections: a port
 /// inside it can be given to a client while its broker is down, even to the one that is calling that broker.
-pub(super) fn free_pair() -> Result<Ports, Error> {
+pub(super) fn listeners(count: usize) -> Result<Vec<TcpListener>, Error> {
     let range =
         listening_range(&fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default());
-    // The first is held while the second is looked for, so that they differ.
-    let (first, broker) = free(&range)?;
-    let (_second, controller) = free(&range)?;
-    drop(first);
-    Ok(Ports { broker, controller })
+    // Each is held while the next is looked for, so that they differ.
+    (0..count).map(|_| listener(&range)).collect()
 }
 
-fn free(range: &Range<u16>) -> Result<(TcpListener, u16), Error> {
+/// As many different ports of 127.0.0.1 that nobody listens on, for a program that will.
+pub(super) fn free(count: usize) -> Result<Vec<u16>, Error> {
+    Ok(listeners(count)?.iter().map(of).collect())
+}
+
+/// The port that a listener has.
+pub(super) fn of(listener: &TcpListener) -> u16 {
+    listener.local_addr().map(|address| address.port()).unwrap_or_default()
+}
+
+fn listener(range: &Range<u16>) -> Result<TcpListener, Error> {
     (0..ATTEMPTS)
-        .find_map(|_| {
-            let port = rand::random_range(range.clone());
-            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok().map(|listener| (listener, port))
-        })
+        .find_map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, rand::random_range(range.clone()))).ok())
         .ok_or_else(|| Error::NoPort { range: range.clone() })
 }
 
@@ -50,7 +53,6 @@ mod tests {
     #[test]
     fn a_taken_port_is_not_given_out() {
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = taken.local_addr().unwrap().port();
-        assert!(matches!(free(&(port..port + 1)), Err(Error::NoPort { .. })));
+        assert!(matches!(listener(&(of(&taken)..of(&taken) + 1)), Err(Error::NoPort { .. })));
     }
 }

@@ -1,0 +1,103 @@
+use super::rule::{Armed, Book, locked};
+use super::{Action, Request};
+use crate::kafka::wire::{Fields, read_frame};
+use std::collections::BTreeMap;
+use std::io::{self, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// How long a broker may take to accept.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+
+/// One client's connection and its continuation to the broker, carried by two threads.
+///
+/// A request that a rule has let the broker see is worth more than its client: while one is held or unanswered, the connection to
+/// the broker stays, whatever the client does.
+#[derive(Debug)]
+pub(super) struct Connection {
+    node: usize,
+    client: TcpStream,
+    broker: TcpStream,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The client's side has ended: nothing of it goes on, but answers to what a rule acted on are awaited.
+    client_gone: bool,
+    /// By correlation id: whose answer a rule wants to know of.
+    awaited: BTreeMap<i32, Arc<Armed>>,
+}
+
+impl Connection {
+    /// Connects to the broker and starts to carry.
+    pub(super) fn open(
+        node: usize,
+        client: TcpStream,
+        broker: SocketAddr,
+        book: Arc<Book>,
+    ) -> io::Result<Arc<Connection>> {
+        let broker = TcpStream::connect_timeout(&broker, CONNECT_MAX)?;
+        client.set_nodelay(true)?;
+        broker.set_nodelay(true)?;
+        let connection = Arc::new(Connection { node, client, broker, state: Mutex::default() });
+        let (forth, back) = (Arc::clone(&connection), Arc::clone(&connection));
+        std::thread::spawn(move || forth.carry_requests(&book));
+        std::thread::spawn(move || back.carry_answers());
+        Ok(connection)
+    }
+
+    /// Ends the client's side; the broker's with it, unless a rule still waits there.
+    pub(super) fn cut(&self) {
+        let mut state = locked(&self.state);
+        state.client_gone = true;
+        let _ = self.client.shutdown(Shutdown::Both);
+        if state.awaited.is_empty() {
+            let _ = self.broker.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn carry_requests(&self, book: &Book) {
+        while let Ok(frame) = read_frame(&mut &self.client) {
+            let Some(request) = Request::of_frame(self.node, &frame) else { break };
+            if let Some(armed) = book.judge(&request) {
+                if armed.action() == Action::Drop {
+                    break;
+                }
+                // Before the wait: from here on, the connection to the broker outlives the client's.
+                locked(&self.state).awaited.insert(request.correlation, Arc::clone(&armed));
+                match armed.action() {
+                    Action::Delay(late) => std::thread::sleep(late),
+                    Action::Hold => armed.await_release(),
+                    Action::Drop | Action::LoseReply => {}
+                }
+            }
+            if (&self.broker).write_all(&frame).is_err() || locked(&self.state).client_gone {
+                break;
+            }
+        }
+        self.cut();
+    }
+
+    fn carry_answers(&self) {
+        while let Ok(frame) = read_frame(&mut &self.broker) {
+            let correlation = Fields::of_frame(&frame).int32();
+            let awaited = correlation.and_then(|id| locked(&self.state).awaited.remove(&id));
+            let is_lost = awaited.as_ref().is_some_and(|armed| armed.action() == Action::LoseReply);
+            if is_lost || (&self.client).write_all(&frame).is_err() {
+                self.cut();
+            }
+            if let Some(armed) = awaited {
+                armed.answered();
+            }
+            let state = locked(&self.state);
+            if state.client_gone && state.awaited.is_empty() {
+                break;
+            }
+        }
+        // The broker has ended it, or nobody waits any more.
+        let _ = self.broker.shutdown(Shutdown::Both);
+        self.cut();
+    }
+}
