@@ -8,8 +8,8 @@ mod kafka;
 pub(crate) mod tally;
 pub(crate) mod workload;
 
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use aftersend_tests::wait::{PATIENCE, await_until};
 use aftersend_tests::world::World;
@@ -49,14 +49,17 @@ impl Default for Plan {
 
 /// One run.
 pub(crate) struct Arena {
-    pub(crate) kafka: Kafka,
-    pub(crate) world: World,
-    pub(crate) plan: Plan,
-    /// The processors, running or not.
+    /// The processors, running or not. First, so that they end before what they run on.
     pub(crate) instances: Vec<Instance>,
+    pub(crate) world: World,
+    pub(crate) kafka: Kafka,
+    pub(crate) plan: Plan,
     pub(crate) tally: Tally,
+    /// Writes to raw.
+    pub(crate) sender: Sender,
+    /// How many dead letters there must be in the end.
+    pub(crate) expected_dead_letters: usize,
     workload: Workload,
-    sender: Sender,
     feed: Option<Feed>,
     /// Events that raw has from earlier feeds.
     fed: u64,
@@ -73,7 +76,15 @@ impl Arena {
         let instances =
             (0..plan.instances).map(|number| Instance::new(&world, &kafka, number, &plan)).collect();
         let (sender, workload) = (Sender::new(&world), Workload::new(plan.seed, 150));
-        Arena { kafka, world, plan, instances, tally: Tally::default(), workload, sender, feed: None, fed: 0 }
+        let (tally, expected_dead_letters, feed, fed) = Default::default();
+        Arena { kafka, world, plan, instances, tally, sender, expected_dead_letters, workload, feed, fed }
+    }
+
+    /// One more processor, that is not started yet.
+    pub(crate) fn enlist(&mut self) -> usize {
+        let number = self.instances.len();
+        self.instances.push(Instance::new(&self.world, &self.kafka, number, &self.plan));
+        number
     }
 
     /// Starts every processor that doesn't run, lets events come, and waits until some are worked off.
@@ -95,10 +106,16 @@ impl Arena {
         self.instances[who].start(&self.world, None);
     }
 
-    /// Starts a processor that stands still at the nth time of a point, and waits until it does; answers the marker to remove.
-    pub(crate) fn start_until(&mut self, who: usize, point: &str, nth: u32) -> std::path::PathBuf {
+    /// Starts a processor that will stand still at the nth time of a point; answers the marker that tells, and that is to be removed.
+    pub(crate) fn start_drilled(&mut self, who: usize, point: &str, nth: u32) -> PathBuf {
         let marker = self.world.path(&format!("{point}-{who}-{}", self.tally.faults));
         self.instances[who].start(&self.world, Some(format!("{point}:{nth}:{}", marker.display())));
+        marker
+    }
+
+    /// The same, and waits until it does.
+    pub(crate) fn start_until(&mut self, who: usize, point: &str, nth: u32) -> PathBuf {
+        let marker = self.start_drilled(who, point, nth);
         self.await_marker(who, &marker);
         marker
     }
@@ -154,10 +171,5 @@ impl Arena {
             instance.harvest(&mut self.tally);
             instance.stop();
         }
-    }
-
-    /// Lets time pass, and says so where it is much.
-    pub(crate) fn wait(&mut self, time: Duration) {
-        aftersend_tests::wait::until(Instant::now() + time);
     }
 }

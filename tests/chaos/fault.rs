@@ -1,11 +1,17 @@
 //! What can happen, as data: drawn from a seed, told in a line, done again.
 
-use std::time::{Duration, Instant};
+mod draw;
+mod network;
+mod process;
+mod store;
 
-use aftersend_tests::wait::until;
+use std::time::Duration;
+
+use devkit::kafka::proxy::{Action, Api};
 
 use crate::arena::Arena;
-use crate::arena::dice::Dice;
+pub(crate) use draw::REQUESTS;
+pub(crate) use store::Damage;
 
 /// What a dead processor's successor finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +26,18 @@ pub(crate) enum Then {
     TakenOver,
 }
 
-/// A fault. `who` is one of the processors.
+/// How a broker goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    /// SIGKILL, and a restart.
+    Killed,
+    /// SIGTERM, and a restart.
+    Stopped,
+    /// SIGSTOP for so long.
+    Paused(Duration),
+}
+
+/// A fault. `who` is one of the processors, `node` one of the brokers.
 #[derive(Clone, Debug)]
 pub(crate) enum Fault {
     /// SIGKILL at any moment.
@@ -31,123 +48,67 @@ pub(crate) enum Fault {
     Crash { who: usize, point: &'static str, nth: u32, then: Then },
     /// SIGSTOP, and SIGCONT so long after it.
     Pause { who: usize, time: Duration },
+    /// SIGSTOP at the nth time of a point, for so long that everybody takes it for dead and works on; then it goes on where it was.
+    Zombie { who: usize, point: &'static str, nth: u32 },
     /// SIGTERM, and a start after its end.
     Restart { who: usize },
+    /// SIGKILL, and what lies on disk is damaged.
+    Damaged { who: usize, damage: Damage, dice: u64 },
+    /// The next request of a kind is lost, or its answer.
+    Lost { api: Api, action: Action },
+    /// A commit comes again long after it was answered, inside a later transaction (KIP-890).
+    Late { after: Duration },
+    /// All connections break.
+    Cut,
+    /// No way to one broker, or to all, for so long.
+    Parted { node: Option<usize>, time: Duration },
+    /// A broker goes and comes back.
+    Broker { node: usize, how: How },
+    /// The broker goes that has such a request of ours in its hands.
+    BrokerAt { api: Api, how: How },
 }
 
-/// Points at which a processor under load comes by again and again.
-const POINTS: [&str; 6] = ["begun", "sent", "flushed", "offsets_sent", "committed", "applied"];
-
 impl Fault {
-    /// One of those that a run of so many processors can bear at any time.
-    pub(crate) fn draw(dice: &mut Dice, processors: usize) -> Fault {
-        let who = dice.place(processors);
-        let then = match dice.below(100) {
-            0..55 => Then::SameDisk,
-            55..75 => Then::LostDisk,
-            75..88 => Then::OldDisk,
-            _ if processors > 1 => Then::TakenOver,
-            _ => Then::SameDisk,
-        };
-        match dice.below(100) {
-            0..45 => Fault::Kill { who, after: dice.millis(0, 1_500), then },
-            45..60 => Fault::KillTwice { who, again: dice.millis(0, 1_200), then },
-            60..90 => Fault::Crash {
-                who,
-                point: dice.one_of(&POINTS),
-                nth: 1 + u32::try_from(dice.below(12)).expect("small"),
-                then,
-            },
-            90..96 => Fault::Pause { who, time: dice.millis(100, 9_000) },
-            _ => Fault::Restart { who },
-        }
-    }
-
     /// Its kind.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
-            Fault::Kill { .. } => "killed at any moment",
-            Fault::KillTwice { .. } => "killed, and again after the restart",
-            Fault::Crash { .. } => "killed at a point of the protocol",
-            Fault::Pause { .. } => "paused",
-            Fault::Restart { .. } => "restarted",
+            Fault::Kill { .. } => "processor killed at any moment",
+            Fault::KillTwice { .. } => "processor killed, and again after the restart",
+            Fault::Crash { .. } => "processor killed at a point of the protocol",
+            Fault::Pause { .. } => "processor paused",
+            Fault::Zombie { .. } => "processor taken for dead, and back",
+            Fault::Restart { .. } => "processor restarted",
+            Fault::Damaged { .. } => "disk damaged",
+            Fault::Lost { .. } => "request or answer lost",
+            Fault::Late { .. } => "commit comes again, late",
+            Fault::Cut => "connections broken",
+            Fault::Parted { .. } => "brokers out of reach",
+            Fault::Broker { .. } => "broker gone and back",
+            Fault::BrokerAt { .. } => "broker gone at a request",
         }
     }
 }
 
 impl Arena {
-    /// Lets a fault happen, and waits until its victim works again.
+    /// Lets a fault happen, and waits until there is work again.
     pub(crate) fn suffer(&mut self, fault: &Fault) {
+        println!("fault {}: {fault:?}", self.tally.faults);
         self.tally.faults += 1;
         *self.tally.kinds.entry(fault.kind()).or_default() += 1;
         match *fault {
-            Fault::Kill { who, after, then } => {
-                until(Instant::now() + after);
-                self.kill(who);
-                self.succeed(who, then);
-            }
-            Fault::KillTwice { who, again, then } => {
-                self.kill(who);
-                self.leave_disk(who, then);
-                self.start(who);
-                until(Instant::now() + again);
-                self.kill(who);
-                self.succeed(who, Then::SameDisk);
-            }
-            Fault::Crash { who, point, nth, then } => {
-                self.instances[who].harvest(&mut self.tally);
-                self.instances[who].stop();
-                self.crash(who, point, nth);
-                self.succeed(who, then);
-            }
-            Fault::Pause { who, time } => {
-                self.instances[who].pause();
-                until(Instant::now() + time);
-                self.instances[who].resume();
-                self.await_owned();
-            }
-            Fault::Restart { who } => {
-                self.instances[who].harvest(&mut self.tally);
-                self.instances[who].stop();
-                self.start(who);
-                self.await_commit(who);
-            }
-        }
-    }
-
-    fn crash(&mut self, who: usize, point: &str, nth: u32) {
-        if point == "stopping" {
-            let marker = self.world.path(&format!("stopping-{}", self.tally.faults));
-            self.instances[who].start(&self.world, Some(format!("stopping:1:{}", marker.display())));
-            self.await_commit(who);
-            self.instances[who].terminate();
-            self.await_marker(who, &marker);
-        } else {
-            self.start_until(who, point, nth);
-        }
-        self.kill(who);
-    }
-
-    /// What follows a death, until there is work again.
-    fn succeed(&mut self, who: usize, then: Then) {
-        self.leave_disk(who, then);
-        if then == Then::TakenOver {
-            self.await_owned();
-        }
-        self.start(who);
-        match then {
-            Then::TakenOver => self.await_owned(),
-            _ => self.await_commit(who),
-        }
-    }
-
-    fn leave_disk(&mut self, who: usize, then: Then) {
-        let saved = self.world.path(&format!("saved-{who}"));
-        match then {
-            Then::LostDisk => self.instances[who].lose_disk(),
-            Then::OldDisk if saved.exists() => self.instances[who].put_disk(&saved),
-            Then::OldDisk => self.instances[who].save_disk(&saved),
-            Then::SameDisk | Then::TakenOver => {}
+            Fault::Kill { who, after, then } => self.suffer_kill(who, after, then),
+            Fault::KillTwice { who, again, then } => self.suffer_kills(who, again, then),
+            Fault::Crash { who, point, nth, then } => self.suffer_crash(who, point, nth, then),
+            Fault::Pause { who, time } => self.suffer_pause(who, time),
+            Fault::Zombie { who, point, nth } => self.suffer_zombie(who, point, nth),
+            Fault::Restart { who } => self.suffer_restart(who),
+            Fault::Damaged { who, damage, dice } => self.suffer_damage(who, damage, dice),
+            Fault::Lost { api, action } => self.suffer_loss(api, action),
+            Fault::Late { after } => self.suffer_late_commit(after),
+            Fault::Cut => self.suffer_cut(),
+            Fault::Parted { node, time } => self.suffer_partition(node, time),
+            Fault::Broker { node, how } => self.suffer_broker(node, how),
+            Fault::BrokerAt { api, how } => self.suffer_broker_at(api, how),
         }
     }
 }

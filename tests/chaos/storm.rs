@@ -44,13 +44,18 @@ fn round(seed: u64, kills: u64, tell: &dyn Fn(u64)) -> Tally {
         batch: dice.one_of(&[10, 40, 200]),
         ..Plan::default()
     };
+    // Most rounds on the Kafka that is there; some on one of their own, which may be broken too.
+    let kafka = match dice.below(100) {
+        0..50 => Kafka::shared(),
+        50..75 => Kafka::own(1),
+        _ => Kafka::own(3),
+    };
     eprintln!("chaos: {plan:?}; this round alone: make chaos SEED={seed} KILLS={kills}");
-    let mut arena = Arena::new("p1_p2_p3_a_storm", Kafka::shared(), plan);
+    let mut arena = Arena::new("p1_p2_p3_a_storm", kafka, plan);
     arena.begin();
     let mut dice = Dice::new(seed, FAULTS);
     while arena.tally.kills < kills {
-        let fault = Fault::draw(&mut dice, plan.instances);
-        eprintln!("chaos: {fault:?}");
+        let fault = Fault::draw(&mut dice, plan.instances, arena.kafka.breakable());
         arena.suffer(&fault);
         tell(arena.tally.kills);
     }

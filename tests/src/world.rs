@@ -98,7 +98,13 @@ impl World {
     /// Starts a role. `env` goes before what every role of this world gets.
     #[must_use]
     pub fn start(&self, role: Role, env: &[(&str, &str)]) -> Process {
-        Process::start(role.arguments(), &self.environment(env), self.folder.path())
+        self.start_under(&[], role, env)
+    }
+
+    /// The same, by a program that ends in becoming what it is told.
+    #[must_use]
+    pub fn start_under(&self, launcher: &[&str], role: Role, env: &[(&str, &str)]) -> Process {
+        Process::start_under(launcher, role.arguments(), &self.environment(env), self.folder.path())
     }
 
     /// Starts a role and waits until it is ready.

@@ -1,14 +1,14 @@
 //! Events flow into raw at a pace, until somebody says that it is enough.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use aftersend_tests::wait::until;
 use aftersend_tests::world::World;
-use kafka::Publisher;
 use kafka::publisher::{Delivery, Limits};
+use kafka::{Outgoing, PublishError, Publisher};
 use schemas::topic::Topic;
 
 use super::workload::{Event, Workload};
@@ -48,12 +48,18 @@ impl Sender {
         }
     }
 
+    /// Sends one record that may be no event, and waits until raw has it.
+    pub(crate) fn send_one(&self, record: &Outgoing<'_>) {
+        let sent = self.publisher.publish(record).expect("raw takes a record");
+        sent.wait().expect("raw has the record");
+    }
+
     fn queued(&self, event: Event) -> (Event, Delivery) {
         let record = event.record(&self.topic, self.partitions);
         let delivery = loop {
             match self.publisher.publish(&record) {
                 Ok(delivery) => break delivery,
-                Err(kafka::PublishError::QueueFull) => until(Instant::now() + TICK),
+                Err(PublishError::QueueFull) => until(Instant::now() + TICK),
                 Err(error) => panic!("raw does not take an event: {error}"),
             }
         };
@@ -64,16 +70,14 @@ impl Sender {
 /// Events on their way.
 pub(crate) struct Feed {
     enough: Arc<AtomicBool>,
-    sent: Arc<AtomicU64>,
     thread: JoinHandle<u64>,
 }
 
 impl Feed {
     /// Sends `workload` from event `from` on, so many a second.
     pub(crate) fn start(sender: &Sender, workload: &Workload, from: u64, per_second: u64) -> Feed {
-        let (enough, sent) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
-        let (sender, workload) = (sender.clone(), workload.clone());
-        let (stopped, count) = (Arc::clone(&enough), Arc::clone(&sent));
+        let enough = Arc::<AtomicBool>::default();
+        let (sender, workload, stopped) = (sender.clone(), workload.clone(), Arc::clone(&enough));
         let thread = std::thread::spawn(move || {
             let (mut next, mut tick) = (from, Instant::now());
             let a_tick = usize::try_from((per_second * 20 / 1_000).max(1)).expect("a pace is small");
@@ -83,7 +87,6 @@ impl Feed {
                 next += BLOCK;
                 for numbers in order.chunks(a_tick) {
                     waiting.extend(numbers.iter().map(|number| sender.queued(workload.event(*number))));
-                    count.fetch_add(numbers.len() as u64, Ordering::Relaxed);
                     if !stopped.load(Ordering::Relaxed) {
                         tick += TICK;
                         until(tick);
@@ -96,12 +99,7 @@ impl Feed {
             }
             next
         });
-        Feed { enough, sent, thread }
-    }
-
-    /// Records sent so far.
-    pub(crate) fn sent(&self) -> u64 {
-        self.sent.load(Ordering::Relaxed)
+        Feed { enough, thread }
     }
 
     /// Ends it, and answers the number of the event that would have come next: raw has all before it.

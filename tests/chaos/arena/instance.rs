@@ -17,6 +17,8 @@ pub(crate) struct Instance {
     /// The state folder.
     pub(crate) disk: PathBuf,
     env: Vec<(&'static str, String)>,
+    /// What starts the process.
+    launcher: &'static [&'static str],
     process: Option<Process>,
     started: Instant,
     /// Whether it can answer.
@@ -36,7 +38,7 @@ impl Instance {
             ("AFTERSEND_PROCESSOR_CHECKPOINT_INTERVAL", "500ms".to_owned()),
             ("AFTERSEND_PROCESSOR_MEMORY", "256MiB".to_owned()),
         ];
-        Instance { name, disk, env, process: None, started: Instant::now(), paused: false }
+        Instance { name, disk, env, launcher: &[], process: None, started: Instant::now(), paused: false }
     }
 
     /// Its name, and its group member's.
@@ -44,10 +46,9 @@ impl Instance {
         &self.name
     }
 
-    /// Changes a setting, from the next start on.
-    pub(crate) fn set(&mut self, name: &'static str, value: &str) {
-        self.env.retain(|(known, _)| *known != name);
-        self.env.push((name, value.to_owned()));
+    /// Is started by `launcher` from the next start on.
+    pub(crate) fn under(&mut self, launcher: &'static [&'static str]) {
+        self.launcher = launcher;
     }
 
     /// Whether a process runs.
@@ -63,7 +64,7 @@ impl Instance {
         let drill = drill.map(|drill| ("AFTERSEND_PROCESSOR_DRILL", drill));
         let env: Vec<(&str, &str)> =
             self.env.iter().chain(&drill).map(|(name, value)| (*name, value.as_str())).collect();
-        self.process = Some(world.start(Role::Processor, &env));
+        self.process = Some(world.start_under(self.launcher, Role::Processor, &env));
         (self.started, self.paused) = (Instant::now(), false);
     }
 
@@ -72,6 +73,11 @@ impl Instance {
         if let Some(process) = &mut self.process {
             process.assert_alive();
         }
+    }
+
+    /// Whether the process has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.process.as_mut().is_some_and(Process::has_ended)
     }
 
     /// SIGKILL.
@@ -117,19 +123,14 @@ impl Instance {
         self.process.as_ref().map(Process::pid)
     }
 
-    /// What it has logged.
-    pub(crate) fn log(&self) -> String {
-        self.process.as_ref().map(Process::log).unwrap_or_default()
-    }
-
     /// What it has counted; nothing where it doesn't answer.
     pub(crate) fn counted(&self) -> Option<Exposition> {
         let process = self.process.as_ref().filter(|_| !self.paused)?;
         http::get(process.admin, "/metrics").ok().map(|answer| Exposition::new(answer.body))
     }
 
-    /// Whether it says that it is ready.
-    pub(crate) fn is_ready(&self) -> bool {
+    /// Whether it runs, and says that it is ready.
+    pub(crate) fn works(&self) -> bool {
         let process = self.process.as_ref().filter(|_| !self.paused);
         process.and_then(Process::readiness).is_some_and(|answer| answer.status == 200)
     }
@@ -179,6 +180,12 @@ impl Instance {
         }
     }
 
+    /// The size of the largest file on its disk, in bytes.
+    pub(crate) fn largest_file(&self) -> u64 {
+        let sizes = files(&self.disk).into_iter().filter_map(|file| fs::metadata(file).ok());
+        sizes.map(|file| file.len()).max().unwrap_or_default()
+    }
+
     /// Copies its disk to `to`, while it doesn't run.
     pub(crate) fn save_disk(&self, to: &Path) {
         assert!(self.process.is_none(), "a disk is copied while nobody uses it");
@@ -197,6 +204,17 @@ impl Instance {
     fn sum(&self, name: &str, label: (&str, &str)) -> u64 {
         self.counted().map_or(0, |counted| counted.sum(name, Some(label)))
     }
+}
+
+/// Every file in `folder`, in the order of their paths.
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
+        let path = entry.path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found.sort_unstable();
+    found
 }
 
 fn copy(from: &Path, to: &Path) {

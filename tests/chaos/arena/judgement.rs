@@ -3,7 +3,7 @@
 use aftersend_tests::broker::topic;
 use aftersend_tests::oracle::Oracle;
 use aftersend_tests::proof::outcome;
-use aftersend_tests::wait::await_that;
+use aftersend_tests::wait::{PATIENCE, await_that, await_until};
 use schemas::topic::Topic;
 
 use super::Arena;
@@ -39,28 +39,35 @@ impl Arena {
 
     /// The first part of it: what holds without sending anything more.
     pub(crate) fn judge_as_it_is(&mut self) {
-        if let Some(feed) = self.feed.take() {
-            self.fed = feed.finish();
+        self.finish_feed();
+        if self.instances.iter().all(|instance| !instance.runs()) {
+            self.start(0);
         }
-        (0..self.instances.len()).for_each(|who| {
-            if self.instances.iter().all(|one| !one.runs()) {
-                self.start(who)
-            }
-        });
         self.await_worked_off();
         let bodies: Vec<Vec<u8>> = (0..self.fed).map(|number| self.workload.event(number).body).collect();
         outcome::assert_held(&self.world, &Oracle::of(bodies.iter().map(Vec::as_slice)));
-        assert_eq!(self.topic(Topic::DeadLetter).records().len(), 0, "dead letters");
+        assert_eq!(self.topic(Topic::DeadLetter).records().len(), self.expected_dead_letters, "dead letters");
+    }
+
+    /// Lets no more events come.
+    pub(crate) fn finish_feed(&mut self) {
+        if let Some(feed) = self.feed.take() {
+            self.fed = feed.finish();
+        }
     }
 
     /// Waits until the group stands at raw's end exactly, and no transaction is open.
     pub(crate) fn await_worked_off(&mut self) {
         let (raw, group) = (self.topic(Topic::Raw), self.world.group(GROUP));
-        let ends = raw.ends();
-        await_that("raw to be worked off to its end", || {
-            self.instances.iter_mut().for_each(super::Instance::assert_alive);
-            raw.committed(&group) == ends.iter().map(|end| (end.0 > 0).then_some(*end)).collect::<Vec<_>>()
-        });
+        let ends: Vec<_> = raw.ends().into_iter().map(|end| (end.0 > 0).then_some(end)).collect();
+        let mut stands = raw.committed(&group);
+        while stands != ends {
+            stands =
+                await_until(&format!("raw to be worked off from {stands:?} to {ends:?}"), PATIENCE, || {
+                    self.instances.iter_mut().for_each(super::Instance::assert_alive);
+                    Some(raw.committed(&group)).filter(|now| *now != stands)
+                });
+        }
         await_that("every transaction to be decided", || {
             WRITTEN.iter().all(|written| !self.topic(*written).has_open_transaction())
         });
