@@ -11,7 +11,7 @@ export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 BUILD := --release --workspace --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test verify clean distclean
+.PHONY: help setup build run test bench verify clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ run: build ## the whole topology on this machine, live (make run ARGS="--events 
 
 test: build ## every test, with a real Kafka
 	cargo test $(BUILD)
+
+bench: build ## the processor beside a pass-through and Kafka Streams (make bench ARGS="--ids 1,10,30")
+	@exec "$(CARGO_TARGET_DIR)/release/aftersend-benches" $(ARGS)
 
 verify: setup ## formatting, lints and documentation, warnings refused
 	cargo fmt --all --check

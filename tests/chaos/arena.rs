@@ -1,6 +1,7 @@
 //! Where faults happen: a Kafka, topics of their own, events that keep coming, processors, and in the end a judge.
 
 pub(crate) mod dice;
+mod eye;
 mod feed;
 pub(crate) mod instance;
 mod judgement;
@@ -9,12 +10,13 @@ pub(crate) mod tally;
 pub(crate) mod workload;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aftersend_tests::wait::{PATIENCE, await_until};
 use aftersend_tests::world::World;
 
 pub(crate) use self::kafka::Kafka;
+use eye::Eye;
 use feed::{Feed, Sender};
 use instance::Instance;
 use tally::Tally;
@@ -57,6 +59,8 @@ pub(crate) struct Arena {
     pub(crate) tally: Tally,
     /// Writes to raw.
     pub(crate) sender: Sender,
+    /// Sees how far the group has come.
+    pub(crate) eye: Eye,
     /// How many dead letters there must be in the end.
     pub(crate) expected_dead_letters: usize,
     workload: Workload,
@@ -75,9 +79,21 @@ impl Arena {
         let world = World::on(kafka.direct(), "chaos", plan.partitions);
         let instances =
             (0..plan.instances).map(|number| Instance::new(&world, &kafka, number, &plan)).collect();
-        let (sender, workload) = (Sender::new(&world), Workload::new(plan.seed, 150));
+        let (sender, eye, workload) = (Sender::new(&world), Eye::new(&world), Workload::new(plan.seed, 150));
         let (tally, expected_dead_letters, feed, fed) = Default::default();
-        Arena { kafka, world, plan, instances, tally, sender, expected_dead_letters, workload, feed, fed }
+        Arena {
+            kafka,
+            world,
+            plan,
+            instances,
+            tally,
+            sender,
+            eye,
+            expected_dead_letters,
+            workload,
+            feed,
+            fed,
+        }
     }
 
     /// One more processor, that is not started yet.
@@ -136,14 +152,36 @@ impl Arena {
         self.instances[who].kill();
     }
 
-    /// Waits until a processor has committed something since its start, and notes how long that took.
+    /// Waits until a processor has committed something since its start.
     pub(crate) fn await_commit(&mut self, who: usize) {
         let what = format!("{} to commit", self.instances[who].name());
         await_until(&what, RECOVERY_MAX, || {
             self.instances[who].assert_alive();
             (self.instances[who].committed() > 0).then_some(())
         });
-        self.tally.recoveries.extend(self.instances[who].since_start());
+    }
+
+    /// Waits until every partition has come to where raw ends now. As long as one moves on, there is time.
+    pub(crate) fn await_caught_up(&mut self) {
+        let ends = self.eye.ends();
+        let mut behind = self.eye.behind(&ends);
+        while !behind.is_empty() {
+            let since = Instant::now();
+            let now = await_until("the group to move on, or to be stuck", RECOVERY_MAX * 2, || {
+                self.instances.iter_mut().for_each(Instance::assert_alive);
+                let now = self.eye.behind(&ends);
+                (now != behind || since.elapsed() > RECOVERY_MAX).then_some(now)
+            });
+            assert!(now != behind, "stuck: {behind:?} of {ends:?}; {}", self.told());
+            behind = now;
+        }
+    }
+
+    /// What the processors say of themselves.
+    fn told(&self) -> String {
+        let told =
+            |one: &Instance| format!("{} has {}, says {}", one.name(), one.owned(), one.readiness().trim());
+        self.instances.iter().filter(|one| one.runs()).map(told).collect::<Vec<_>>().join("; ")
     }
 
     /// Waits until every partition is worked on by one of the processors that run.

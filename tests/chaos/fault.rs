@@ -5,7 +5,7 @@ mod network;
 mod process;
 mod store;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use devkit::kafka::proxy::{Action, Api};
 
@@ -90,7 +90,7 @@ impl Fault {
 }
 
 impl Arena {
-    /// Lets a fault happen, and waits until there is work again.
+    /// Lets a fault happen, waits until every partition has caught up, and notes how long that took.
     pub(crate) fn suffer(&mut self, fault: &Fault) {
         println!("fault {}: {fault:?}", self.tally.faults);
         self.tally.faults += 1;
@@ -105,10 +105,13 @@ impl Arena {
             Fault::Damaged { who, damage, dice } => self.suffer_damage(who, damage, dice),
             Fault::Lost { api, action } => self.suffer_loss(api, action),
             Fault::Late { after } => self.suffer_late_commit(after),
-            Fault::Cut => self.suffer_cut(),
+            Fault::Cut => self.kafka.proxy().cut(),
             Fault::Parted { node, time } => self.suffer_partition(node, time),
             Fault::Broker { node, how } => self.suffer_broker(node, how),
             Fault::BrokerAt { api, how } => self.suffer_broker_at(api, how),
         }
+        let over = Instant::now();
+        self.await_caught_up();
+        self.tally.recoveries.push(over.elapsed());
     }
 }

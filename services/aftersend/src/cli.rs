@@ -27,7 +27,12 @@ pub(crate) enum Command {
         sink: Sink,
     },
     /// Creates the topics where they are missing and checks them where they are not.
-    Bootstrap,
+    Bootstrap {
+        /// First shows, by trying, whether the cluster keeps what exactly-once processing requires; where it doesn't, nothing is
+        /// created and the exit code is 1. Takes about a minute, and removes what it made.
+        #[arg(long)]
+        probe: bool,
+    },
     /// Reads the settings of every role and lists every fault.
     CheckConfig {
         /// Only these roles.

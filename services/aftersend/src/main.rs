@@ -5,6 +5,7 @@
 mod cli;
 mod configuration;
 mod demo;
+mod probe;
 mod role;
 mod signature;
 mod topology;
@@ -38,7 +39,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Gateway => role::gateway(file).map(|()| ExitCode::SUCCESS),
         Command::Processor => role::processor(file).map(|()| ExitCode::SUCCESS),
         Command::Sink { sink } => role::sink(file, sink).map(|()| ExitCode::SUCCESS),
-        Command::Bootstrap => topology::bootstrap_command(file).map(|()| ExitCode::SUCCESS),
+        Command::Bootstrap { probe } => topology::bootstrap_command(file, probe),
         Command::CheckConfig { roles } => configuration::check(file, &roles).map(|()| ExitCode::SUCCESS),
         Command::VerifySignature(arguments) => signature::verify(file, &arguments),
         Command::Settings => {

@@ -1,6 +1,7 @@
 //! The topics: made by `bootstrap`, held against what a role expects before it starts.
 
 use std::path::Path;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -12,6 +13,7 @@ use schemas::topic::meta::{KEY, Topology};
 use schemas::topic::{Partitioning, Topic};
 
 use crate::configuration::{self, Common};
+use crate::probe;
 
 /// How long a broker has to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -20,21 +22,32 @@ const REPLICATION: u32 = 3;
 const DAY_MS: u64 = 86_400_000;
 
 /// `aftersend bootstrap`
-pub(crate) fn bootstrap_command(file: Option<&Path>) -> anyhow::Result<()> {
+pub(crate) fn bootstrap_command(file: Option<&Path>, probe: bool) -> anyhow::Result<ExitCode> {
     let (common, processor) = configuration::read(file, processor::Settings::read)?;
     telemetry::init(&common.telemetry)?;
+    if probe {
+        let brokers = Cluster::connect(&common.connection)?.brokers(TIMEOUT)?;
+        if !probe::run(&common, replication(&common, brokers))? {
+            return Ok(ExitCode::FAILURE);
+        }
+    }
     let report = bootstrap(&common, processor.window)?;
     for line in report {
         println!("{line}");
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How many copies a topic gets: as configured, else three where there are brokers enough.
+fn replication(common: &Common, brokers: u32) -> u32 {
+    common.replication.unwrap_or(REPLICATION.min(brokers))
 }
 
 /// Makes what is missing and checks what is there; answers what was done, a line each.
 pub(crate) fn bootstrap(common: &Common, window: Window) -> anyhow::Result<Vec<String>> {
     let cluster = Cluster::connect(&common.connection)?;
     let brokers = cluster.brokers(TIMEOUT)?;
-    let replication = common.replication.unwrap_or(REPLICATION.min(brokers));
+    let replication = replication(common, brokers);
     let mut report = vec![format!("{} brokers at {}", brokers, common.connection.bootstrap())];
     if replication < REPLICATION {
         report.push(format!(

@@ -27,11 +27,15 @@ use crate::transaction::producer::{Contest, Producer};
 use crate::transaction::protocol::End;
 use crate::transaction::step::{Rules, StepError};
 
+mod batch;
+pub(crate) mod clock;
 mod control;
+mod partition;
 mod report;
 mod watch;
 mod worker;
 
+use clock::Clock;
 use control::{Control, Hand};
 use watch::Pulse;
 use worker::{News, Session, Worker};
@@ -52,6 +56,8 @@ pub(crate) struct Engine<'a> {
     pub rules: &'a Rules,
     /// The cluster's id, where known.
     pub cluster: Option<String>,
+    /// The broker's time.
+    pub clock: &'a Clock,
     /// Who else claims our place.
     pub contest: &'a Contest,
     /// A crash drill, or none.

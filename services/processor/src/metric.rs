@@ -2,6 +2,10 @@
 
 /// Records worked off, by `outcome`: unique, duplicate or dead_lettered (E1).
 pub const RECORDS: &str = "processor_records_total";
+/// Timers that fired.
+pub const TIMERS: &str = "processor_timers_total";
+/// Times that this node's clock was set back to the broker's.
+pub const CLOCK_CORRECTIONS: &str = "processor_clock_corrections_total";
 /// Records set aside, by `reason`.
 pub const DEAD_LETTERS: &str = "processor_dead_letters_total";
 /// Transactions, by `end`, as the protocol names it: committed, aborted, unapplied, elsewhere, undecided or torn.
@@ -32,6 +36,8 @@ pub const STORED_IDS: &str = "processor_stored_ids_records";
 /// Every metric with its meaning.
 pub const METRICS: &[(&str, &str)] = &[
     (RECORDS, "raw records worked off, by outcome"),
+    (TIMERS, "timers that fired"),
+    (CLOCK_CORRECTIONS, "times that this node's clock was set back to the broker's"),
     (DEAD_LETTERS, "raw records set aside, by reason"),
     (TRANSACTIONS, "transactions, by end"),
     (DOUBTS, "transactions in doubt whose outcome was found out, by verdict"),

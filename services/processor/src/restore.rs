@@ -16,6 +16,8 @@ use crate::domain::window::{self, Window};
 use crate::state::changelog::{self, Chunk, StateKey};
 use crate::state::meta::{Incarnation, Meta, Progress};
 use crate::state::store::PartitionStore;
+use crate::state::timer::Timer;
+use crate::state::value;
 
 mod error;
 mod restorer;
@@ -182,7 +184,11 @@ impl Restore<'_> {
         let end = self.tail.replay(log.topic, self.origin.partition, log.from(), self.stopped, |record| {
             let key = record.key.as_deref().unwrap_or_default();
             match (StateKey::parse(key)?, record.value.as_deref()) {
-                (StateKey::Customer(key), value) => writer.batch.put_customer(key, value),
+                (StateKey::Customer(key), value) => {
+                    writer.batch.put_customer(key, value);
+                    let customer = value.map(value::decode).transpose()?.unwrap_or_default();
+                    Timer::of(key, &customer).for_each(|timer| writer.batch.put_timer(&timer));
+                }
                 (StateKey::Meta, Some(bytes)) => writer.batch.put_meta(&changelog::decode_meta(bytes)?),
                 (StateKey::Meta, None) => {}
             }

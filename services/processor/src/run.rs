@@ -9,6 +9,7 @@ use schemas::topic::{Topic, Topics};
 use thiserror::Error;
 use tracing::{error, info, warn};
 
+use crate::engine::clock::Clock;
 use crate::engine::{Engine, SessionError};
 use crate::instance::{Instance, InstanceError};
 use crate::metric;
@@ -75,7 +76,7 @@ pub fn run(
     let cluster = Cluster::connect(connection)?;
     let rules = Rules { window: settings.window, tokens, partitions: partitions(&cluster, topics)? };
     let shared = Arc::new(Shared::new(&settings.budget));
-    let (drill, contest) = (Drill::new(settings.drill.clone()), Contest::default());
+    let (drill, contest, clock) = (Drill::new(settings.drill.clone()), Contest::default(), Clock::start());
     let engine = Engine {
         settings,
         connection,
@@ -84,6 +85,7 @@ pub fn run(
         instance: &instance,
         rules: &rules,
         cluster: cluster.id(START_TIMEOUT),
+        clock: &clock,
         contest: &contest,
         drill: &drill,
         stop,

@@ -62,6 +62,12 @@ static WORKERS: Field = Field::new(
     "Threads that work partitions off, each with a producer of its own; twice the cores, since a commit waits for brokers.",
 )
 .default("4");
+static TIMERS_MAX: Field = Field::new(
+    "processor.timers_max",
+    "AFTERSEND_PROCESSOR_TIMERS_MAX",
+    "Timers that fire for one partition in one transaction at most; the others wait for the next.",
+)
+.default("2000");
 static CHECKPOINT_INTERVAL: Field = Field::new(
     "processor.checkpoint_interval",
     "AFTERSEND_PROCESSOR_CHECKPOINT_INTERVAL",
@@ -109,6 +115,8 @@ pub struct Settings {
     pub budget: Budget,
     /// Threads that work partitions off.
     pub workers: usize,
+    /// Timers that fire for one partition in one transaction at most.
+    pub timers_max: usize,
     /// How often it is noted how far the changelogs are on disk.
     pub checkpoint_interval: Duration,
     /// Fruitless restarts of the engine before the process gives up.
@@ -130,6 +138,7 @@ impl Settings {
         &BATCH_BYTES,
         &MEMORY,
         &WORKERS,
+        &TIMERS_MAX,
         &CHECKPOINT_INTERVAL,
         &RESTARTS_MAX,
         &DRILL,
@@ -147,6 +156,7 @@ impl Settings {
         let batch_bytes: Option<ByteSize> = reader.read(&BATCH_BYTES);
         let memory: Option<ByteSize> = reader.read(&MEMORY);
         let workers: Option<usize> = reader.read(&WORKERS);
+        let timers_max: Option<usize> = reader.read(&TIMERS_MAX);
         let checkpoint_interval = reader.read(&CHECKPOINT_INTERVAL);
         let restarts_max = reader.read(&RESTARTS_MAX);
         let drill = reader.optional(&DRILL);
@@ -161,6 +171,7 @@ impl Settings {
             batch_bytes: batch_bytes?.bytes(),
             budget: Budget::of(memory?.bytes()),
             workers: workers?,
+            timers_max: timers_max?,
             checkpoint_interval: checkpoint_interval?,
             restarts_max: restarts_max?,
             drill: drill?,
@@ -183,6 +194,11 @@ impl Settings {
         reader.require((1..=WORKERS_MAX).contains(&workers), || {
             let wanted = format!("1 to {WORKERS_MAX}");
             Fault::new(&WORKERS, workers.to_string(), wanted, "twice the cores is a good choice")
+        });
+        let timers = self.timers_max;
+        reader.require((1..=BATCH_RECORDS_MAX).contains(&timers), || {
+            let wanted = format!("1 to {BATCH_RECORDS_MAX}");
+            Fault::new(&TIMERS_MAX, timers.to_string(), wanted, "choose a value between them")
         });
         let session = self.session_timeout;
         reader.require(session >= Duration::from_secs(6), || {

@@ -3,16 +3,11 @@
 use aftersend_tests::broker::topic;
 use aftersend_tests::oracle::Oracle;
 use aftersend_tests::proof::outcome;
-use aftersend_tests::wait::{PATIENCE, await_that, await_until};
+use aftersend_tests::wait::await_that;
 use schemas::topic::Topic;
 
 use super::Arena;
 
-/// The processor's consumer group, before the prefix.
-const GROUP: &str = "aftersend.processor";
-/// What its transactions write to.
-const WRITTEN: [Topic; 6] =
-    [Topic::Warehouse, Topic::Trait, Topic::Suppression, Topic::DeadLetter, Topic::State, Topic::Dedupe];
 /// Fresh events, after everything, that only a whole memory answers rightly.
 const EPILOGUE: u64 = 400;
 
@@ -58,19 +53,10 @@ impl Arena {
 
     /// Waits until the group stands at raw's end exactly, and no transaction is open.
     pub(crate) fn await_worked_off(&mut self) {
-        let (raw, group) = (self.topic(Topic::Raw), self.world.group(GROUP));
-        let ends: Vec<_> = raw.ends().into_iter().map(|end| (end.0 > 0).then_some(end)).collect();
-        let mut stands = raw.committed(&group);
-        while stands != ends {
-            stands =
-                await_until(&format!("raw to be worked off from {stands:?} to {ends:?}"), PATIENCE, || {
-                    self.instances.iter_mut().for_each(super::Instance::assert_alive);
-                    Some(raw.committed(&group)).filter(|now| *now != stands)
-                });
-        }
-        await_that("every transaction to be decided", || {
-            WRITTEN.iter().all(|written| !self.topic(*written).has_open_transaction())
-        });
+        self.await_caught_up();
+        let ends = self.eye.ends().into_iter().map(|end| (end.0 > 0).then_some(end));
+        assert_eq!(self.eye.stands(), ends.collect::<Vec<_>>(), "the group stands beyond raw's end");
+        await_that("every transaction to be decided", || !self.eye.sees_open_transaction());
     }
 
     /// Each event once more; not one takes effect.

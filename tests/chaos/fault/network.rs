@@ -8,15 +8,11 @@ use devkit::kafka::proxy::{Action, Api, Rule};
 use super::How;
 use crate::arena::Arena;
 
-/// Transactions that show that there is work again.
-const AFTERWARDS: u64 = 3;
-
 impl Arena {
     pub(super) fn suffer_loss(&mut self, api: Api, action: Action) {
         let proxy = self.kafka.proxy();
         let strike = proxy.arm(Rule::new(api, action));
         assert!(strike.await_struck(PATIENCE).is_some(), "no processor sent {api:?}");
-        self.await_commits(AFTERWARDS);
     }
 
     pub(super) fn suffer_late_commit(&mut self, after: Duration) {
@@ -29,12 +25,6 @@ impl Arena {
         self.await_commits(1);
         until(Instant::now() + after);
         strike.release();
-        self.await_commits(AFTERWARDS);
-    }
-
-    pub(super) fn suffer_cut(&mut self) {
-        self.kafka.proxy().cut();
-        self.await_commits(AFTERWARDS);
     }
 
     pub(super) fn suffer_partition(&mut self, node: Option<usize>, time: Duration) {
@@ -44,7 +34,6 @@ impl Arena {
         links().for_each(|(_, link)| link.part());
         until(Instant::now() + time);
         links().for_each(|(_, link)| link.join());
-        self.await_commits(AFTERWARDS);
     }
 
     pub(super) fn suffer_broker(&mut self, node: usize, how: How) {
@@ -59,11 +48,10 @@ impl Arena {
         } else {
             // Of three nodes, two go on meanwhile.
             if self.kafka.breakable() > 1 {
-                self.await_commits(AFTERWARDS);
+                self.await_caught_up();
             }
             self.kafka.node(node).restart().expect("Kafka starts again");
         }
-        self.await_commits(AFTERWARDS);
     }
 
     pub(super) fn suffer_broker_at(&mut self, api: Api, how: How) {

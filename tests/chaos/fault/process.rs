@@ -59,7 +59,6 @@ impl Arena {
         self.await_commits(MEANWHILE);
         self.instances[who].resume();
         self.await_owned();
-        self.await_commits(MEANWHILE);
     }
 
     pub(super) fn suffer_restart(&mut self, who: usize) {

@@ -31,3 +31,10 @@ fn p1_of_three_brokers_any_may_die_at_any_time() {
     ];
     survives("p1_of_three_brokers", Kafka::own(3), 2, &faults);
 }
+
+/// P1: of three brokers, each in turn stands still for as long as it takes to be taken for dead, and comes back believing that it leads.
+#[test]
+fn p1_a_broker_that_was_taken_for_dead_and_comes_back_costs_nothing() {
+    let paused = |node| Fault::Broker { node, how: How::Paused(Duration::from_secs(4)) };
+    survives("p1_a_broker_that_was_taken", Kafka::own(3), 2, &[0, 1, 2].map(paused));
+}

@@ -11,6 +11,7 @@ enum Layer {
     Kit,
     Role,
     Binary,
+    /// `benches` too.
     Tests,
 }
 
@@ -52,8 +53,8 @@ pub(crate) fn direction(packages: &[Package]) -> Vec<Finding> {
                 found.push(Finding::new(
                     manifest(from),
                     what,
-                    "the direction is schemas <- kit <- roles <- aftersend <- tests, and roles never meet: move what \
-                     both need into a kit crate",
+                    "the direction is schemas <- kit <- roles <- aftersend <- tests, benches, and roles never meet: move \
+                     what both need into a kit crate",
                 ));
             }
         }
@@ -135,6 +136,7 @@ mod tests {
         assert!(refused("services/gateway", "services/processor", Development));
         assert!(refused("services/gateway", "services/devkit", Normal));
         assert!(refused("services/gateway", "tests", Development));
+        assert!(refused("services/processor", "benches", Development));
 
         assert!(!refused("services/gateway", "services/devkit", Development));
         assert!(!refused("services/gateway", "services/kit/kafka", Normal));
@@ -142,6 +144,8 @@ mod tests {
         assert!(!refused("services/aftersend", "services/gateway", Normal));
         assert!(!refused("tests", "services/aftersend", Normal));
         assert!(!refused("tests", "schemas", Normal));
+        assert!(!refused("benches", "services/processor", Normal));
+        assert!(!refused("benches", "tests", Normal));
     }
 
     #[test]

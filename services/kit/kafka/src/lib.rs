@@ -6,6 +6,7 @@ mod connection;
 pub mod consumer;
 mod error;
 mod ffi;
+pub mod probe;
 pub mod publisher;
 mod record;
 pub mod transaction;

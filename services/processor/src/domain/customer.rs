@@ -92,6 +92,8 @@ pub struct Customer {
     pub click_at: Option<i64>,
     /// The latest human click, human open or conversion, Unix milliseconds.
     pub engaged_at: Option<i64>,
+    /// Up to which deadline lifted suppressions were taken off their topic, Unix milliseconds.
+    pub tombstoned_ms: Option<i64>,
 }
 
 impl Customer {

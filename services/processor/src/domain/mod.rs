@@ -4,5 +4,6 @@ pub mod customer;
 pub mod outcome;
 pub mod redact;
 pub mod suppression;
+pub mod timer;
 pub mod traits;
 pub mod window;

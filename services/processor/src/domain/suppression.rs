@@ -36,6 +36,21 @@ pub fn of(customer: &Customer) -> Vec<SuppressionEntry> {
     [bounce, complaint, unsubscribe].into_iter().flatten().collect()
 }
 
+/// When the last of `customer`'s suppressions was lifted; `None` where one is active, or there never was one.
+#[must_use]
+pub fn all_lifted_at(customer: &Customer) -> Option<i64> {
+    let at = |mark: &Option<Mark>| mark.as_ref().map(|mark| mark.at_ms);
+    let bounce = customer.bounce.is_some().then(|| at(&customer.clear).filter(|_| !customer.is_bounced()));
+    let unsubscribe = customer
+        .unsubscribe
+        .is_some()
+        .then(|| at(&customer.subscribe).filter(|_| !customer.is_unsubscribed()));
+    let complaint = customer.complaint.is_some().then_some(None);
+    // Of each kind that there is, when it was lifted; one that was not makes the whole `None`.
+    let lifted: Option<Vec<i64>> = [bounce, unsubscribe, complaint].into_iter().flatten().collect();
+    lifted?.into_iter().max()
+}
+
 fn caused_by(reason: &str, mark: &Mark) -> SuppressionEntry {
     SuppressionEntry {
         reason: reason.to_owned(),
@@ -60,5 +75,30 @@ fn lifted(entry: SuppressionEntry, by: Option<&Mark>) -> SuppressionEntry {
             ..entry
         },
         None => entry,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn mark(at_ms: i64) -> Option<Mark> {
+        let (event_id, metric) = (at_ms.to_string(), "metric".to_owned());
+        Some(Mark { at_ms, event_id, metric, delivery_id: None, token: None })
+    }
+
+    proptest! {
+        /// The short way to the last lift and the entries say the same.
+        #[test]
+        fn the_last_lift_is_that_of_the_entries(times in proptest::array::uniform5(proptest::option::of(0i64..6))) {
+            let [bounce, clear, complaint, unsubscribe, subscribe] = times.map(|time| time.and_then(mark));
+            let customer = Customer { bounce, clear, complaint, unsubscribe, subscribe, ..Customer::default() };
+            let entries = of(&customer);
+            let all = !entries.is_empty() && entries.iter().all(|entry| entry.state == "lifted");
+            let last = entries.iter().filter_map(|entry| entry.until).max();
+            prop_assert_eq!(all_lifted_at(&customer), last.filter(|_| all));
+        }
     }
 }

@@ -17,6 +17,7 @@ pub(super) fn counts(counts: &Counts) {
     for (outcome, records) in outcomes {
         metrics::counter!(metric::RECORDS, "outcome" => outcome).increment(records);
     }
+    metrics::counter!(metric::TIMERS).increment(counts.timers);
     for (reason, records) in &counts.dead_lettered {
         warn!(reason, records, "records dead-lettered");
         metrics::counter!(metric::DEAD_LETTERS, "reason" => *reason).increment(*records);

@@ -4,24 +4,23 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::{Duration, Instant};
 
-use kafka::Incoming;
 use kafka::transaction::{Arrival, Inbox, Member};
 use schemas::topic::Topic;
 use tracing::{error, info, warn};
 
+use super::batch::Batch;
+use super::partition::Partition;
 use super::watch::Pulse;
 use super::{Engine, SessionError, report};
-use crate::domain::window::Day;
 use crate::metric;
 use crate::restore::Restored;
-use crate::state::meta::{Meta, Progress};
-use crate::state::store::PartitionStore;
+use crate::state::meta::Progress;
 use crate::transaction::assignment::{Assignment, Epoch};
 use crate::transaction::commit::{Commit, Means, Share};
 use crate::transaction::drill::Point;
 use crate::transaction::producer::Producer;
 use crate::transaction::protocol::{self, Act, End, State};
-use crate::transaction::step::{self, Step};
+use crate::transaction::step::{self, Due, Step};
 
 /// How long a wait for records lasts where none are there.
 const IDLE_WAIT: Duration = Duration::from_millis(500);
@@ -56,6 +55,12 @@ pub(super) struct Session<'a> {
     pub(super) committed: &'a (dyn Fn() + Sync),
 }
 
+/// What is to be committed for a partition.
+struct Work {
+    due: Due,
+    step: Step,
+}
+
 pub(super) struct Worker<'a> {
     session: &'a Session<'a>,
     pulse: &'a Pulse,
@@ -63,47 +68,11 @@ pub(super) struct Worker<'a> {
     news: Sender<News>,
     inbox: Inbox,
     producer: Producer,
-    running: BTreeMap<i32, Running>,
+    running: BTreeMap<i32, Partition>,
     batch: Batch,
     /// Transactions aborted since the last one that was committed.
     aborted: u32,
     looked_at: Instant,
-}
-
-/// A partition that is worked on.
-struct Running {
-    store: PartitionStore,
-    meta: Meta,
-    epoch: Epoch,
-    /// Ends of the changelogs, read when everything committed was on disk. They may be noted only after a later commit of this
-    /// partition: it proves that the records below them are ours. A member that had lost the partition without knowing would
-    /// otherwise note its successor's, and miss them when it comes back.
-    seen: Option<Progress>,
-    /// The day for which old ids were last forgotten.
-    expired: Option<Day>,
-}
-
-/// Records that were read and are not worked off.
-#[derive(Default)]
-struct Batch {
-    records: BTreeMap<i32, Vec<Incoming>>,
-    count: usize,
-    bytes: usize,
-}
-
-impl Batch {
-    fn push(&mut self, record: Incoming) {
-        self.count += 1;
-        self.bytes += record.bytes();
-        self.records.entry(record.partition).or_default().push(record);
-    }
-
-    fn forget(&mut self, partitions: &[i32]) {
-        for gone in partitions.iter().filter_map(|partition| self.records.remove(partition)) {
-            self.count -= gone.len();
-            self.bytes -= gone.iter().map(Incoming::bytes).sum::<usize>();
-        }
-    }
 }
 
 impl<'a> Worker<'a> {
@@ -130,13 +99,16 @@ impl<'a> Worker<'a> {
 
     /// Works until the session is over.
     pub(super) fn run(mut self) -> Result<(), SessionError> {
+        // At once, though nothing is to be sent yet: what a killed predecessor left open is ended by this, and every restore that
+        // waits for it would otherwise wait for the transaction's timeout. Without a broker, the first transaction tries again.
+        if let Err(error) = self.producer.renew() {
+            warn!(error = &error as &dyn std::error::Error, "no producer yet");
+        }
         while !(self.session.over)() {
             self.pulse.begins(None);
             self.obey()?;
             self.gather()?;
-            if self.batch.count > 0 {
-                self.transact()?;
-            }
+            self.transact()?;
             self.keep_up()?;
         }
         Ok(())
@@ -145,12 +117,14 @@ impl<'a> Worker<'a> {
     fn obey(&mut self) -> Result<(), SessionError> {
         loop {
             match self.orders.try_recv() {
-                Ok(Order::Start { partition, epoch, restored: Restored { store, meta } }) => {
-                    info!(partition, seq = meta.seq, next = %meta.src_next(), "partition starts");
-                    self.running.insert(partition, Running { store, meta, epoch, seen: None, expired: None });
+                Ok(Order::Start { partition, epoch, restored }) => {
+                    let started = Partition::new(restored, epoch)?;
+                    let next = started.meta.src_next();
+                    info!(partition, seq = started.meta.seq, %next, "partition starts");
+                    self.running.insert(partition, started);
                     self.session.engine.drill.reached(Point::Starting);
                     // Only now: a record that comes before its partition is known would be dropped.
-                    self.session.member.start(partition, meta.src_next(), &self.inbox)?;
+                    self.session.member.start(partition, next, &self.inbox)?;
                 }
                 Ok(Order::Drop { partitions, done }) => {
                     self.running.retain(|partition, _| !partitions.contains(partition));
@@ -165,66 +139,79 @@ impl<'a> Worker<'a> {
 
     /// Reads records for one transaction: until the batch is full, its time is up, or the control thread wants something.
     fn gather(&mut self) -> Result<(), SessionError> {
-        let settings = self.session.engine.settings;
+        let (settings, clock) = (self.session.engine.settings, self.session.engine.clock);
         let bytes_max = usize::try_from(settings.batch_bytes).unwrap_or(usize::MAX);
-        let mut deadline = (self.batch.count > 0).then(Instant::now);
-        while self.batch.count < settings.batch_records && self.batch.bytes < bytes_max {
+        let mut deadline = (!self.batch.is_empty()).then(Instant::now);
+        while self.batch.has_room(settings.batch_records, bytes_max) {
             let wait =
                 deadline.map_or(IDLE_WAIT, |deadline| deadline.saturating_duration_since(Instant::now()));
             match self.inbox.take(wait)? {
                 Arrival::Record(record) => {
-                    // What is below was worked off by an earlier holding, or by an operator's position.
-                    let running = self.running.get(&record.partition);
-                    if running.is_some_and(|running| !running.meta.src_next().is_past(record.offset)) {
+                    let running = self.running.get_mut(&record.partition);
+                    if running.is_some_and(|running| running.read(&record, clock)) {
                         self.batch.push(record);
                         deadline.get_or_insert_with(|| Instant::now() + settings.commit_interval);
                     }
                 }
-                Arrival::End { .. } => {}
+                Arrival::End { partition } => {
+                    if let Some(running) = self.running.get_mut(&partition) {
+                        running.reached_end(clock);
+                    }
+                }
                 Arrival::Nothing => return Ok(()),
             }
         }
         Ok(())
     }
 
+    /// Makes one transaction of what was read and what time has brought, if there is anything.
     fn transact(&mut self) -> Result<(), SessionError> {
-        let rules = self.session.engine.rules;
-        let mut steps: BTreeMap<i32, Step> = BTreeMap::new();
-        for (partition, records) in &self.batch.records {
-            if let Some(Running { store, meta, .. }) = self.running.get(partition) {
-                steps.insert(*partition, step::step(rules, *partition, store, meta, records)?);
-            }
-        }
-        let advanced = |partition: &i32, step: &Step| {
-            self.running.get(partition).is_some_and(|running| step.advanced(running.meta.src_next()))
-        };
-        let end = match steps.iter().any(|(partition, step)| advanced(partition, step)) {
-            true => self.commit(&steps)?,
-            false => End::Committed,
-        };
+        let works = self.steps()?;
+        let end = if works.is_empty() { End::Committed } else { self.commit(&works)? };
         if end == End::Aborted {
             return self.pause();
         }
         self.aborted = 0;
-        report::latency(&self.batch.records);
+        report::latency(self.batch.by_partition());
         self.batch = Batch::default();
-        steps.into_iter().try_for_each(|(partition, step)| self.settle(partition, step))
+        works.into_iter().try_for_each(|(partition, work)| self.settle(partition, work))
+    }
+
+    /// A step of each partition that has something to do.
+    fn steps(&self) -> Result<BTreeMap<i32, Work>, SessionError> {
+        let engine = self.session.engine;
+        let mut works = BTreeMap::new();
+        for (partition, running) in &self.running {
+            let records = self.batch.of(*partition);
+            let due = running.due(engine.clock, engine.settings.timers_max)?;
+            if records.is_empty() && due.timers.is_empty() {
+                continue;
+            }
+            let step = step::step(engine.rules, *partition, &running.store, &running.meta, &due, records)?;
+            if step.has_effect(&running.meta) || step.stopped.is_some() {
+                works.insert(*partition, Work { due, step });
+            }
+        }
+        Ok(works)
     }
 
     /// Commits the steps that got anywhere. What can't be known or made good here ends the session: then everything is
     /// restored.
-    fn commit(&mut self, steps: &BTreeMap<i32, Step>) -> Result<End, SessionError> {
-        let share = |(partition, step): (&i32, &'_ Step)| {
-            let Running { store, meta, epoch, .. } = self.running.get(partition)?;
-            step.advanced(meta.src_next()).then_some((*partition, *epoch, meta, store))
+    fn commit(&mut self, works: &BTreeMap<i32, Work>) -> Result<End, SessionError> {
+        let share = |(partition, work): (&i32, &'_ Work)| {
+            let running = self.running.get(partition)?;
+            work.step.has_effect(&running.meta).then_some((*partition, running))
         };
-        let shares: Vec<Share<'_>> = steps
+        let shares: Vec<Share<'_>> = works
             .iter()
             .filter_map(|entry| {
-                let (partition, epoch, before, store) = share(entry)?;
-                Some(Share { partition, epoch, before, step: entry.1, store })
+                let (partition, Partition { store, meta: before, epoch, .. }) = share(entry)?;
+                Some(Share { partition, epoch: *epoch, before, step: &entry.1.step, store })
             })
             .collect();
+        if shares.is_empty() {
+            return Ok(End::Committed);
+        }
         let (engine, started) = (self.session.engine, Instant::now());
         let watch = |act: Act| {
             self.pulse.begins(Some(act));
@@ -272,14 +259,13 @@ impl<'a> Worker<'a> {
     }
 
     /// After the commit: where the partition stands now, or that it has to stop.
-    fn settle(&mut self, partition: i32, step: Step) -> Result<(), SessionError> {
-        let Some(running) = self.running.get_mut(&partition) else { return Ok(()) };
-        if step.advanced(running.meta.src_next()) {
-            running.meta = *step.overlay.meta();
+    fn settle(&mut self, partition: i32, work: Work) -> Result<(), SessionError> {
+        let (Work { due, step }, Some(running)) = (work, self.running.get_mut(&partition)) else {
+            return Ok(());
+        };
+        if step.has_effect(&running.meta) {
             report::counts(&step.counts);
-            if let Some(progress) = running.seen.take() {
-                running.store.note_progress(&progress)?;
-            }
+            running.settle(&step, &due)?;
         }
         if let Some((offset, reason)) = step.stopped {
             error!(partition, %offset, error = %reason, "partition stopped");
@@ -304,18 +290,14 @@ impl<'a> Worker<'a> {
             let end = |topic| member.stable_end(engine.topics.name(topic), *partition);
             if is_reachable {
                 match end(Topic::State).and_then(|state| Ok(Progress::new(state, end(Topic::Dedupe)?))) {
-                    Ok(progress) => running.seen = Some(progress),
+                    Ok(progress) => running.saw(progress),
                     Err(error) => {
                         is_reachable = false;
                         warn!(%error, "ends of the changelogs not read");
                     }
                 }
             }
-            let today = running.meta.day();
-            if running.expired != Some(today) {
-                running.store.expire(engine.rules.window, today)?;
-                running.expired = Some(today);
-            }
+            running.expire(engine.rules.window)?;
             report::ids(*partition, &running.store);
         }
         Ok(())

@@ -3,6 +3,7 @@ use thiserror::Error;
 
 use crate::state::changelog;
 use crate::state::store::StoreError;
+use crate::state::value;
 
 /// A partition could not be restored.
 #[derive(Debug, Error)]
@@ -19,6 +20,9 @@ pub enum RestoreError {
     /// A changelog record does not read.
     #[error(transparent)]
     Unreadable(#[from] changelog::Unreadable),
+    /// A customer's state does not read.
+    #[error(transparent)]
+    Customer(#[from] value::Unreadable),
     /// The state folder can't be made.
     #[error("state folder can't be made: check AFTERSEND_STATE and the folder's owner")]
     Folder {
@@ -43,6 +47,6 @@ impl RestoreError {
     /// Whether another try can't help.
     #[must_use]
     pub fn is_lasting(&self) -> bool {
-        matches!(self, Self::Refused { .. } | Self::Unreadable(_) | Self::Store(_))
+        matches!(self, Self::Refused { .. } | Self::Unreadable(_) | Self::Customer(_) | Self::Store(_))
     }
 }

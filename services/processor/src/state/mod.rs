@@ -6,4 +6,5 @@ pub mod memory;
 pub mod meta;
 pub mod overlay;
 pub mod store;
+pub mod timer;
 pub mod value;

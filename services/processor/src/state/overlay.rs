@@ -6,6 +6,7 @@ use schemas::id::DedupeId;
 use super::changelog::{Chunk, Run};
 use super::meta::Meta;
 use super::store::{PartitionStore, StoreError};
+use super::timer::Timer;
 use super::value;
 use crate::domain::customer::Customer;
 use crate::domain::window::{Day, LATE, Window};
@@ -18,14 +19,16 @@ pub struct Overlay {
     days: HashSet<(Day, DedupeId)>,
     late: HashMap<DedupeId, Day>,
     customers: HashMap<Vec<u8>, Vec<u8>>,
+    /// Whether each is to be in the index.
+    timers: HashMap<Timer, bool>,
 }
 
 impl Overlay {
     /// Nothing yet, on top of what `previous` left behind.
     #[must_use]
     pub fn new(previous: Meta) -> Self {
-        let (days, late, customers) = (HashSet::new(), HashMap::new(), HashMap::new());
-        Self { meta: previous, previous, days, late, customers }
+        let (days, late, customers, timers) = Default::default();
+        Self { meta: previous, previous, days, late, customers, timers }
     }
 
     /// Whether an event of day `event` and this id took effect before, within the window.
@@ -70,6 +73,21 @@ impl Overlay {
     /// Sets a customer's value.
     pub fn put_customer(&mut self, key: &[u8], customer: &Customer) {
         self.customers.insert(key.to_vec(), value::encode(customer));
+    }
+
+    /// Puts a timer into the index.
+    pub fn put_timer(&mut self, timer: Timer) {
+        self.timers.insert(timer, true);
+    }
+
+    /// Takes a timer out of the index.
+    pub fn take_timer(&mut self, timer: Timer) {
+        self.timers.insert(timer, false);
+    }
+
+    /// The timers changed, and whether each is to be in the index.
+    pub fn timers(&self) -> impl Iterator<Item = (&Timer, bool)> {
+        self.timers.iter().map(|(timer, is_set)| (timer, *is_set))
     }
 
     /// Sets where the transaction leaves the partition.

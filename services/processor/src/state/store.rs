@@ -6,6 +6,8 @@ use rocksdb::{ColumnFamilyDescriptor, DB, DEFAULT_COLUMN_FAMILY_NAME, IteratorMo
 use schemas::id::DedupeId;
 use thiserror::Error;
 
+mod timers;
+
 use super::changelog::{self, Run};
 use super::identity::Identity;
 use super::memory::Shared;
@@ -146,6 +148,9 @@ impl PartitionStore {
         }
         for run in committed.runs() {
             batch.put_run(&run);
+        }
+        for (timer, is_set) in committed.timers() {
+            if is_set { batch.put_timer(timer) } else { batch.take_timer(timer) }
         }
         batch.put_meta(committed.meta());
         batch.write()

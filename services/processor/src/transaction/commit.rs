@@ -277,7 +277,7 @@ fn send_outputs(producer: &Transactional, topics: &Topics, share: &Share<'_>) ->
             topic: topics.name(output.topic),
             partition: Some(share.partition),
             key: output.key.as_deref(),
-            value: Some(&output.value),
+            value: output.value.as_deref(),
             headers: &headers,
         })?;
     }

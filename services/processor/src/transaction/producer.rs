@@ -1,7 +1,7 @@
 //! The transactional producer of one worker, and its successors under the same id.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use kafka::Connection;
@@ -12,6 +12,8 @@ const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// This many fences within [`FENCES_WITHIN`] are no accident.
 const FENCES_MAX: usize = 5;
 const FENCES_WITHIN: Duration = Duration::from_mins(1);
+/// A rival fences our member and each worker's producer at about the same time: that is one fence.
+const SAME_FENCE: Duration = Duration::from_millis(500);
 
 /// A producer that can be taken anew: its successor has the same transactional id and a greater epoch.
 #[derive(Debug)]
@@ -23,7 +25,7 @@ pub struct Producer {
 }
 
 impl Producer {
-    /// None yet: the first transaction begins by taking one.
+    /// None yet.
     #[must_use]
     pub fn new(connection: &Connection, id: String, limits: TransactionLimits) -> Self {
         Self { connection: connection.clone(), id, limits, current: None }
@@ -65,18 +67,29 @@ pub struct Contest {
 impl Contest {
     /// Notes that we were fenced.
     pub fn fenced(&self) {
-        let mut fences = self.fences.lock().unwrap_or_else(PoisonError::into_inner);
-        fences.push_back(Instant::now());
-        while fences.len() > FENCES_MAX + 1 {
-            fences.pop_front();
-        }
+        self.fenced_at(Instant::now());
     }
 
-    /// Whether it happens too often to be an accident.
+    /// Whether that has happened too often to be an accident.
     #[must_use]
     pub fn is_lost(&self) -> bool {
-        let fences = self.fences.lock().unwrap_or_else(PoisonError::into_inner);
-        fences.len() > FENCES_MAX && fences.front().is_some_and(|first| first.elapsed() < FENCES_WITHIN)
+        self.fences().len() > FENCES_MAX
+    }
+
+    fn fenced_at(&self, now: Instant) {
+        let mut fences = self.fences();
+        // Once lost, it stays so: somebody is still to read it.
+        if fences.len() > FENCES_MAX
+            || fences.back().is_some_and(|last| now.duration_since(*last) < SAME_FENCE)
+        {
+            return;
+        }
+        fences.retain(|fence| now.duration_since(*fence) < FENCES_WITHIN);
+        fences.push_back(now);
+    }
+
+    fn fences(&self) -> MutexGuard<'_, VecDeque<Instant>> {
+        self.fences.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -84,14 +97,18 @@ impl Contest {
 mod tests {
     use super::*;
 
+    /// Whether fences after so many milliseconds are a lost contest.
+    fn lost(fences_ms: impl IntoIterator<Item = u64>) -> bool {
+        let (contest, start) = (Contest::default(), Instant::now());
+        fences_ms.into_iter().for_each(|after| contest.fenced_at(start + Duration::from_millis(after)));
+        contest.is_lost()
+    }
+
     #[test]
     fn a_few_fences_are_an_accident_and_more_are_a_contest() {
-        let contest = Contest::default();
-        for _ in 0..FENCES_MAX {
-            contest.fenced();
-        }
-        assert!(!contest.is_lost());
-        contest.fenced();
-        assert!(contest.is_lost());
+        assert!(!lost((0..5).map(|nth| nth * 1_000)));
+        assert!(lost((0..6).map(|nth| nth * 1_000)));
+        assert!(!lost((0..60).map(|nth| nth * 15_000)), "now and then");
+        assert!(!lost(0..400), "all at once are one");
     }
 }

@@ -26,8 +26,8 @@
 //!   coordinator decide; the committed offset's metadata tells how, by the number of the transaction and the attempt: a
 //!   successor's transaction has the same number, where ours was aborted.
 //!
-//! [`commit`](super::commit) carries the acts out. The model in `protocol/tests` carries them out on a broker of its own, and meets every
-//! interleaving of two owners, crashes and lost replies.
+//! [`commit`](super::commit) carries the acts out. The model in `tests/model` carries them out on a cluster of its own, and meets
+//! every interleaving of two owners with kills, lost replies and late requests; it also breaks each rule and shows what for.
 
 use crate::state::meta::Meta;
 

@@ -1,8 +1,10 @@
 //! One partition's share of a transaction: records in, changes and outputs out. Nothing here is written anywhere yet.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use kafka::{Incoming, NextOffset, RecordOffset};
+use hashbrown::HashMap;
+use hashbrown::hash_map::EntryRef;
+use kafka::{Incoming, RecordOffset};
 use schemas::codec::{self, DecodeError, EncodeError};
 use schemas::header::{EVENT_ID, TRACEPARENT};
 use schemas::id::{DedupeId, EVENT_ID_BYTES_MAX};
@@ -19,7 +21,10 @@ use crate::domain::{outcome, suppression, traits};
 use crate::state::meta::Meta;
 use crate::state::overlay::Overlay;
 use crate::state::store::{PartitionStore, StoreError};
+use crate::state::timer::Timer;
 use crate::state::value;
+
+mod timing;
 
 /// Room that a record's key, headers and framing take beside its value, in bytes.
 const RECORD_OVERHEAD_BYTES: usize = 16 << 10;
@@ -48,8 +53,8 @@ pub struct Output {
     pub topic: Topic,
     /// Key.
     pub key: Option<Vec<u8>>,
-    /// Value.
-    pub value: Vec<u8>,
+    /// Value; `None` is a tombstone.
+    pub value: Option<Vec<u8>>,
     /// Headers.
     pub headers: Vec<(&'static str, Vec<u8>)>,
 }
@@ -63,6 +68,8 @@ pub struct Counts {
     pub duplicate: u64,
     /// Set aside, by reason.
     pub dead_lettered: BTreeMap<&'static str, u64>,
+    /// Timers that fired: no records, so not part of the balance.
+    pub timers: u64,
 }
 
 /// A partition's share of a transaction.
@@ -92,7 +99,16 @@ pub enum StepError {
     Encode(#[from] EncodeError),
 }
 
-/// Works `records` off, in their order, on top of `store` as `meta` left it.
+/// Timers that have come up.
+#[derive(Debug, Clone, Default)]
+pub struct Due {
+    /// The partition's time, Unix milliseconds.
+    pub now_ms: i64,
+    /// Entries of the index up to that time.
+    pub timers: Vec<Timer>,
+}
+
+/// Works `due` and then `records` off, in their order, on top of `store` as `meta` left it.
 ///
 /// # Errors
 /// See [`StepError`]; a record that can't be understood is none, but a dead letter.
@@ -101,6 +117,7 @@ pub fn step(
     partition: i32,
     store: &PartitionStore,
     meta: &Meta,
+    due: &Due,
     records: &[Incoming],
 ) -> Result<Step, StepError> {
     let mut work = Work {
@@ -113,6 +130,7 @@ pub fn step(
         counts: Counts::default(),
         touched: HashMap::new(),
     };
+    due.timers.iter().try_for_each(|timer| work.fire(timer, due.now_ms))?;
     let mut next = meta.src_next();
     let mut stopped = None;
     for record in records.iter().filter(|record| !meta.src_next().is_past(record.offset)) {
@@ -134,10 +152,10 @@ pub fn step(
 }
 
 impl Step {
-    /// Whether anything was worked off.
+    /// Whether there is anything to commit: records worked off, or timers.
     #[must_use]
-    pub fn advanced(&self, from: NextOffset) -> bool {
-        self.overlay.meta().src_next() > from
+    pub fn has_effect(&self, before: &Meta) -> bool {
+        self.overlay.meta().src_next() > before.src_next() || self.overlay.timers().next().is_some()
     }
 }
 
@@ -236,7 +254,12 @@ impl Work<'_> {
         self.overlay.remember(window, input.id, event_day, now);
         self.counts.unique += 1;
         let headers = outcome_headers(&outcome, record);
-        self.outputs.push(Output { topic: Topic::Warehouse, key: Some(input.key.to_vec()), value, headers });
+        self.outputs.push(Output {
+            topic: Topic::Warehouse,
+            key: Some(input.key.to_vec()),
+            value: Some(value),
+            headers,
+        });
         if input.is_person {
             self.learn(input.key, &outcome)?;
         }
@@ -244,17 +267,24 @@ impl Work<'_> {
     }
 
     fn learn(&mut self, key: &[u8], outcome: &MessageOutcome) -> Result<(), StepError> {
-        if !self.touched.contains_key(key) {
-            let stored = self.store.customer(key)?;
-            let before = stored.as_deref().map(value::decode).transpose()?.unwrap_or_default();
-            let now = before.clone();
-            self.touched.insert(key.to_vec(), Touched { before, now, as_of: 0 });
-        }
-        if let Some(touched) = self.touched.get_mut(key) {
-            touched.now.learn(&outcome::fact(outcome));
-            touched.as_of = self.clock_ms;
-        }
+        let clock_ms = self.clock_ms;
+        let touched = self.touch(key)?;
+        touched.now.learn(&outcome::fact(outcome));
+        touched.as_of = clock_ms;
         Ok(())
+    }
+
+    /// A customer, read once in a step.
+    fn touch(&mut self, key: &[u8]) -> Result<&mut Touched, StepError> {
+        Ok(match self.touched.entry_ref(key) {
+            EntryRef::Occupied(touched) => touched.into_mut(),
+            EntryRef::Vacant(vacant) => {
+                let stored = self.store.customer(key)?;
+                let before = stored.as_deref().map(value::decode).transpose()?.unwrap_or_default();
+                let now = before.clone();
+                vacant.insert(Touched { before, now, as_of: self.clock_ms })
+            }
+        })
     }
 
     /// Publishes each customer once, as the transaction leaves it.
@@ -277,6 +307,7 @@ impl Work<'_> {
                 let suppression = Suppression { customer_id, as_of: touched.as_of, entries };
                 self.outputs.push(output(Topic::Suppression, &key, codec::encode(&suppression)?));
             }
+            self.arm(&key, &touched);
             self.overlay.put_customer(&key, &touched.now);
         }
         Ok(())
@@ -304,13 +335,13 @@ impl Work<'_> {
         };
         *self.counts.dead_lettered.entry(letter.reason).or_default() += 1;
         let value = codec::encode(&letter_record)?;
-        self.outputs.push(Output { topic: Topic::DeadLetter, key, value, headers: Vec::new() });
+        self.outputs.push(Output { topic: Topic::DeadLetter, key, value: Some(value), headers: Vec::new() });
         Ok(())
     }
 }
 
 fn output(topic: Topic, key: &[u8], value: Vec<u8>) -> Output {
-    Output { topic, key: Some(key.to_vec()), value, headers: Vec::new() }
+    Output { topic, key: Some(key.to_vec()), value: Some(value), headers: Vec::new() }
 }
 
 fn outcome_headers(outcome: &MessageOutcome, record: &Incoming) -> Vec<(&'static str, Vec<u8>)> {

@@ -19,6 +19,7 @@ use schemas::token::TokenKey;
 use schemas::topic::{Topic, Topics};
 use tempfile::TempDir;
 
+mod child;
 mod operator;
 pub(crate) mod view;
 
@@ -182,6 +183,7 @@ pub(crate) fn settings() -> Settings {
         batch_bytes: 4 << 20,
         budget: Budget::of(64 << 20),
         workers: 2,
+        timers_max: 2_000,
         checkpoint_interval: Duration::ZERO,
         restarts_max: 10,
         drill: None,

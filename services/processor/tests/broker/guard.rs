@@ -116,27 +116,3 @@ fn p1_a_producer_that_was_replaced_is_fenced() {
     assert_eq!(bench.committed(0).next, None);
     assert_eq!(bench.records(Topic::Warehouse).len(), 0);
 }
-
-/// The wrapper's own commit takes 100 ms at least, every time. One that is faster shows that it is not in the way.
-#[test]
-fn a_commit_has_no_floor_of_100_ms() {
-    let bench = Bench::new("floor.");
-    let (producer, member) = (bench.producer(), bench.assigned());
-    let commit = || {
-        let started = std::time::Instant::now();
-        producer.begin().expect("begins");
-        for _ in 0..20 {
-            let topic = bench.topics.name(Topic::Warehouse);
-            let record = Outgoing { topic, partition: Some(0), key: None, value: Some(b"x"), headers: &[] };
-            producer.send(&record).expect("queues");
-        }
-        producer.flush(TIMEOUT).expect("flushes");
-        producer.send_offsets(&[position()], &member, TIMEOUT).expect("accepted");
-        producer.commit(TIMEOUT).expect("commits");
-        started.elapsed()
-    };
-    let mut took: Vec<Duration> = (0..40).map(|_| commit()).collect();
-    took.sort_unstable();
-    println!("commit: fastest {:?}, median {:?}, slowest {:?}", took[0], took[20], took[39]);
-    assert!(took[0] < Duration::from_millis(100), "{took:?}");
-}

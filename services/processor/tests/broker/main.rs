@@ -1,10 +1,10 @@
 //! The processor against a real Kafka: each event once, across restarts, kills, lost disks, outages and refusals.
 
 mod bench;
-mod child;
 mod crash;
 mod guard;
 mod outage;
 mod refusal;
 mod restart;
+mod timer;
 mod upgrade;

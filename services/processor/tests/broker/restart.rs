@@ -7,6 +7,7 @@ use processor::state::identity::Identity;
 use processor::state::memory::{Budget, Shared};
 use processor::state::meta::Progress;
 use processor::state::store::PartitionStore;
+use processor::{Error, SessionError};
 use schemas::topic::Topic;
 
 use crate::bench::view::partitions;
@@ -131,4 +132,21 @@ fn p1_two_instances_share_the_work() {
     until("the other one is ready", || other.health.ready().ready);
     other.stopped();
     bench.assert_each_once(0..500);
+}
+
+/// Two processes under one name fence each other, and would do so without end. One of them says so and goes; the other goes on.
+#[test]
+fn p1_of_two_processes_under_one_name_one_goes() {
+    let bench = Bench::new("contest.");
+    let one = bench.start("one").ready();
+    let other = bench.start("other");
+    bench.publish_events(0..200);
+    until("one of them gives up", || one.is_finished() || other.is_finished());
+    let (gone, left) = if one.is_finished() { (one, other) } else { (other, one) };
+    let failure = gone.failure();
+    assert!(matches!(failure, Error::Session(SessionError::Contested { .. })), "{failure}");
+    bench.publish_events((0..200).step_by(3).chain(200..300));
+    bench.worked_off();
+    left.stopped();
+    bench.assert_each_once(0..300);
 }

@@ -36,7 +36,7 @@ fn inflated(key: &str, field: &str, length: usize, metric: &str) -> RawRecord {
 fn largest(step: &Step) -> usize {
     let outputs = step.outputs.iter().map(|output| {
         let headers: usize = output.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-        output.key.as_ref().map_or(0, Vec::len) + output.value.len() + headers
+        output.key.as_ref().map_or(0, Vec::len) + output.value.as_ref().map_or(0, Vec::len) + headers
     });
     let customers = step.overlay.customers().map(|(key, value)| 1 + key.len() + value.len());
     outputs.chain(customers).max().unwrap_or_default()

@@ -6,7 +6,7 @@ use schemas::topic::Topic;
 
 use super::world::{FIRST, NOW_MS, World, encoded, event, incoming, record, written};
 use crate::domain::window::DAY_MS;
-use crate::transaction::step::{StepError, step};
+use crate::transaction::step::{Due, StepError, step};
 
 #[test]
 fn p1_a_copy_in_the_same_batch_is_dropped() {
@@ -99,7 +99,7 @@ fn what_lies_before_the_position_is_passed_over() {
     let mut world = World::new();
     world.commit(&[record(0, "u1", "a", "sent"), record(1, "u1", "b", "sent")]);
     let stale = world.step(&[record(0, "u1", "x", "sent"), record(1, "u1", "y", "sent")]);
-    assert!(!stale.advanced(world.meta.src_next()));
+    assert!(!stale.has_effect(&world.meta));
     assert_eq!((stale.counts.unique, stale.counts.duplicate, stale.outputs.len()), (0, 0, 0));
     let step = world.commit(&[record(1, "u1", "y", "sent"), record(2, "u1", "z", "sent")]);
     assert_eq!(step.counts.unique, 1);
@@ -138,7 +138,7 @@ fn a_state_of_a_newer_version_is_an_error_and_never_overwritten() {
     batch.put_customer(b"u1", Some(&[9, 0, 0]));
     batch.write().expect("writes");
     let records = [incoming(0, Some("u1"), Some(encoded(&event("a", "sent", 0))))];
-    let failed = step(&world.rules, 0, &world.store, &world.meta, &records);
+    let failed = step(&world.rules, 0, &world.store, &world.meta, &Due::default(), &records);
     assert!(matches!(failed, Err(StepError::Value(_))));
 }
 

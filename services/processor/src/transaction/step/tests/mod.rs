@@ -4,4 +4,5 @@ mod bound;
 mod dead_letter;
 mod effect;
 mod split;
+mod timing;
 mod world;

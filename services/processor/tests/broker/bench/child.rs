@@ -40,7 +40,7 @@ impl Bench {
 
     fn spawn(&self, state: &Path, drill: &str) -> Child {
         Command::new(std::env::current_exe().expect("this binary"))
-            .args(["--exact", "child::the_processor_of_a_parent_test", "--nocapture"])
+            .args(["--exact", "bench::child::the_processor_of_a_parent_test", "--nocapture"])
             .env(STATE, state)
             .env(BOOTSTRAP, self.connection.bootstrap())
             .env(PREFIX, self.prefix)

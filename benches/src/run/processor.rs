@@ -1,0 +1,108 @@
+use std::fs;
+use std::time::{Duration, Instant};
+
+use super::half_load::HalfLoad;
+use super::{Bench, told};
+use crate::measure::{Histogram, Positions, Throughput, await_quiet, peak_bytes, saturate};
+use crate::plan::Scenario;
+use crate::report::{ProcessorFigures, Restore};
+use crate::subject::Processor;
+use crate::workload::{load, preload};
+
+/// How long background work after a restore may take.
+const QUIET_MAX: Duration = Duration::from_secs(900);
+/// About what an id takes on disk: by it, a restore is seen to progress.
+const BYTES_PER_ID: u64 = 25;
+const COMMITS: &str = "processor_commit_seconds";
+
+/// A processor that has stored its ids and worked its backlog off, and does not run.
+pub(super) struct Stored {
+    scenario: Scenario,
+    pub(super) subject: Processor,
+    restore: Option<Restore>,
+    throughput: Throughput,
+    commits: Histogram,
+    peak_bytes: u64,
+}
+
+impl Bench<'_> {
+    /// Lets a processor restore the scenario's ids, and then work the backlog off.
+    pub(super) fn stored(&self, number: usize, scenario: Scenario) -> anyhow::Result<Stored> {
+        let folder = self.work.join(format!("processor-{number}"));
+        fs::create_dir_all(&folder)?;
+        let prefix = format!("{}{number}.", self.prefix);
+        let (bootstrap, memory) = (self.broker.bootstrap(), self.plan.memory_mib);
+        let subject = Processor::prepare(bootstrap, &prefix, scenario, memory, &folder)?;
+        let (restore, restored_peak) = self.restore(scenario, &subject)?.unzip();
+
+        let step = self.screen.step("appending the backlog");
+        load(&subject.raw, &self.journal, &step)?;
+        step.done("");
+
+        let step = self.screen.step("processor: working the backlog off");
+        let positions = Positions::of(&subject.raw, &subject.group)?;
+        let mut child = subject.start()?;
+        let throughput = saturate(&mut child, &positions, self.plan.warm(), self.plan.events, &step)?;
+        let commits = Histogram::parse(&subject.metrics()?, COMMITS);
+        let peak_bytes = peak_bytes(child.pid())?.max(restored_peak.unwrap_or_default());
+        child.stop()?;
+        step.done(&told(&throughput));
+        Ok(Stored { scenario, subject, restore, throughput, commits, peak_bytes })
+    }
+
+    /// Writes the ids into the changelogs, and lets the processor rebuild its disk from them; answers that and its peak memory.
+    fn restore(&self, scenario: Scenario, subject: &Processor) -> anyhow::Result<Option<(Restore, u64)>> {
+        if scenario.ids == 0 {
+            return Ok(None);
+        }
+        let (millions, partitions) = (scenario.ids as f64 / 1e6, scenario.partitions);
+        let step = self.screen.step(format!("writing {millions} million ids, {partitions} partitions"));
+        preload::processor(&subject.raw, &subject.topics, &subject.group, scenario.ids, &step)?;
+        step.done("");
+
+        let step = self.screen.step("processor: restoring them");
+        let started = Instant::now();
+        let mut child = subject.start()?;
+        subject.await_ready(&mut child, |bytes| step.at(bytes / BYTES_PER_ID, scenario.ids))?;
+        let seconds = started.elapsed().as_secs_f64();
+        await_quiet(child.pid(), QUIET_MAX)?;
+        let peak = peak_bytes(child.pid())?;
+        child.stop()?;
+        step.done(&format!("ready after {seconds:.1} s"));
+
+        // What its log still held is flushed when the stores are opened again.
+        let step = self.screen.step("processor: opening them again");
+        let started = Instant::now();
+        let mut child = subject.start()?;
+        subject.await_ready(&mut child, |_| ())?;
+        let reopened = started.elapsed().as_secs_f64();
+        await_quiet(child.pid(), QUIET_MAX)?;
+        let table_bytes = subject.table_bytes();
+        child.stop()?;
+        step.done(&format!("{:.1} bytes per id", table_bytes as f64 / scenario.ids as f64));
+        Ok(Some((Restore { seconds, reopened, table_bytes }, peak)))
+    }
+
+    /// Starts it again, measures latency, and kills it.
+    pub(super) fn at_half_load(&self, stored: Stored) -> anyhow::Result<ProcessorFigures> {
+        let Stored { scenario, subject, restore, throughput, commits, peak_bytes: peak } = stored;
+        let mut half_commits = Histogram::default();
+        let half_load = HalfLoad {
+            raw: &subject.raw,
+            topics: &subject.topics,
+            group: &subject.group,
+            name: "processor",
+            rate: throughput.per_second() / 2.0,
+        };
+        let start = || subject.start();
+        let found = half_load.measure(self, start(), &start, || {
+            let now = Histogram::parse(&subject.metrics()?, COMMITS);
+            half_commits = now.since(&half_commits);
+            Ok(())
+        })?;
+        let commits = [commits, half_commits];
+        let peak_bytes = peak.max(found.peak_bytes);
+        let (latency, restart) = (found.latency, found.restart);
+        Ok(ProcessorFigures { scenario, restore, throughput, commits, latency, restart, peak_bytes })
+    }
+}

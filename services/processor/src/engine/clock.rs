@@ -1,0 +1,133 @@
+//! The time by which timers fire: the broker's, as far as it can be known here.
+//!
+//! A node's wall clock can be wrong, and can jump. So it is asked once, at the start; from there on a monotonic clock counts,
+//! and the append times of records correct it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tracing::warn;
+
+use crate::metric;
+
+/// A fresh record that seems older than this shows that our clock is ahead.
+const SKEW_MAX_MS: i64 = 60_000;
+/// A partition that was read to its end counts as caught up until a record is older than this.
+const BACKLOG_AFTER_MS: i64 = 10_000;
+
+/// One clock for all partitions of a process.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    anchor: Mutex<Anchor>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Anchor {
+    at_ms: i64,
+    since: Instant,
+}
+
+impl Anchor {
+    fn now_ms(self, now: Instant) -> i64 {
+        let elapsed = now.saturating_duration_since(self.since);
+        self.at_ms.saturating_add(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// What a record appended at `appended_ms` and read at `now` tells. The broker's time can't be before it; and where the
+    /// record is `fresh`, not far after it either.
+    fn corrected(self, appended_ms: i64, fresh: bool, now: Instant) -> Self {
+        let ahead_ms = self.now_ms(now).saturating_sub(appended_ms);
+        let is_wrong = ahead_ms < 0 || (fresh && ahead_ms > SKEW_MAX_MS);
+        if is_wrong { Self { at_ms: appended_ms, since: now } } else { self }
+    }
+}
+
+/// How far a partition's own time is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Reading {
+    /// Whether everything that the partition holds has been read.
+    caught_up: bool,
+    /// The append time of the last record read.
+    last_ms: Option<i64>,
+}
+
+impl Clock {
+    /// By the wall clock.
+    pub(crate) fn start() -> Self {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        let at_ms = i64::try_from(wall.as_millis()).unwrap_or(i64::MAX);
+        Self { anchor: Mutex::new(Anchor { at_ms, since: Instant::now() }) }
+    }
+
+    /// A record of a partition was read.
+    pub(crate) fn read(&self, reading: &mut Reading, appended_ms: i64) {
+        let now = Instant::now();
+        let mut anchor = self.anchor();
+        let corrected = anchor.corrected(appended_ms, reading.caught_up, now);
+        let ahead_ms = anchor.now_ms(now) - corrected.now_ms(now);
+        if ahead_ms > 0 {
+            warn!(ahead_ms, "this node's clock is ahead of the broker's: timers wait for the broker's");
+            metrics::counter!(metric::CLOCK_CORRECTIONS).increment(1);
+        }
+        *anchor = corrected;
+        reading.last_ms = Some(appended_ms);
+        reading.caught_up &= corrected.now_ms(now).saturating_sub(appended_ms) < BACKLOG_AFTER_MS;
+    }
+
+    /// A partition was read to its end.
+    pub(crate) fn reached_end(&self, reading: &mut Reading) {
+        reading.caught_up = true;
+    }
+
+    /// The time of a partition, Unix milliseconds: it doesn't run ahead of what is still to be read, or what a backlog will
+    /// say would come too late. `None` before anything is known of it.
+    pub(crate) fn effective_ms(&self, reading: &Reading) -> Option<i64> {
+        let now_ms = self.anchor().now_ms(Instant::now());
+        if reading.caught_up { Some(now_ms) } else { reading.last_ms.map(|last| last.min(now_ms)) }
+    }
+
+    fn anchor(&self) -> MutexGuard<'_, Anchor> {
+        self.anchor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn anchor(at_ms: i64) -> (Anchor, Instant) {
+        let since = Instant::now();
+        (Anchor { at_ms, since }, since)
+    }
+
+    #[test]
+    fn time_passes_without_records() {
+        let (anchor, since) = anchor(1_000);
+        assert_eq!(anchor.now_ms(since + Duration::from_secs(3)), 4_000);
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_is_set_by_the_broker() {
+        let (slow, since) = anchor(1_000_000);
+        assert_eq!(slow.corrected(1_000_500, false, since).now_ms(since), 1_000_500, "it was behind");
+        assert_eq!(slow.corrected(900_000, true, since).now_ms(since), 900_000, "it was ahead");
+        assert_eq!(slow.corrected(999_000, true, since).now_ms(since), 1_000_000, "a record takes a moment");
+        assert_eq!(slow.corrected(10, false, since).now_ms(since), 1_000_000, "a backlog says nothing");
+    }
+
+    #[test]
+    fn p5_a_backlog_holds_time_back_and_its_end_lets_it_go() {
+        let clock = Clock::start();
+        let mut reading = Reading::default();
+        assert_eq!(clock.effective_ms(&reading), None);
+        clock.read(&mut reading, 5_000);
+        assert_eq!(clock.effective_ms(&reading), Some(5_000));
+        clock.reached_end(&mut reading);
+        assert!(clock.effective_ms(&reading) > Some(1_000_000_000_000), "the present");
+        clock.read(&mut reading, 6_000);
+        assert!(
+            clock.effective_ms(&reading) <= Some(6_000 + 1_000),
+            "a fresh record from 1970 sets the clock"
+        );
+    }
+}
