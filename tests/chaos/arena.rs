@@ -19,7 +19,7 @@ pub(crate) use self::kafka::Kafka;
 use eye::Eye;
 use feed::{Feed, Sender};
 use instance::Instance;
-use tally::Tally;
+use tally::{Tally, say};
 use workload::Workload;
 
 /// How long partitions may take to find an owner and get going: a session, a transaction's timeout and a restore, on a busy
@@ -57,6 +57,8 @@ pub(crate) struct Arena {
     pub(crate) kafka: Kafka,
     pub(crate) plan: Plan,
     pub(crate) tally: Tally,
+    /// Of every run of this process that was judged, this one included once it is.
+    pub(crate) total: Tally,
     /// Writes to raw.
     pub(crate) sender: Sender,
     /// Sees how far the group has come.
@@ -72,21 +74,19 @@ pub(crate) struct Arena {
 impl Arena {
     /// Topics on `kafka`, and processors that are not started yet.
     pub(crate) fn new(name: &str, kafka: Kafka, plan: Plan) -> Arena {
-        println!(
-            "{name}: {plan:?}\n  replay: CHAOS_SEED={} cargo test --release --workspace --test chaos {name}",
-            plan.seed
-        );
+        say(format_args!("{name}: {plan:?}; again: make chaos SEED={} ARGS={name}", plan.seed));
         let world = World::on(kafka.direct(), "chaos", plan.partitions);
         let instances =
             (0..plan.instances).map(|number| Instance::new(&world, &kafka, number, &plan)).collect();
         let (sender, eye, workload) = (Sender::new(&world), Eye::new(&world), Workload::new(plan.seed, 150));
-        let (tally, expected_dead_letters, feed, fed) = Default::default();
+        let (tally, total, expected_dead_letters, feed, fed) = Default::default();
         Arena {
             kafka,
             world,
             plan,
             instances,
             tally,
+            total,
             sender,
             eye,
             expected_dead_letters,

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use devkit::kafka::proxy::{Action, Api};
 
 use crate::arena::Arena;
+use crate::arena::tally::say;
 pub(crate) use draw::REQUESTS;
 pub(crate) use store::Damage;
 
@@ -92,7 +93,7 @@ impl Fault {
 impl Arena {
     /// Lets a fault happen, waits until every partition has caught up, and notes how long that took.
     pub(crate) fn suffer(&mut self, fault: &Fault) {
-        println!("fault {}: {fault:?}", self.tally.faults);
+        say(format_args!("fault {}: {fault:?}", self.tally.faults));
         self.tally.faults += 1;
         *self.tally.kinds.entry(fault.kind()).or_default() += 1;
         match *fault {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::arena::dice::{self, Dice};
-use crate::arena::tally::Tally;
+use crate::arena::tally::{Tally, say};
 use crate::arena::{Arena, Kafka, Plan};
 use crate::fault::Fault;
 
@@ -16,24 +16,24 @@ const PLAN: u64 = 1;
 /// Dice of its faults.
 const FAULTS: u64 = 2;
 
-/// P1, P2, P3: whatever is killed, paused, restarted, taken over and lost, in any order and at any moment.
+/// P1, P2, P3: whatever is killed, paused, restarted, taken over, cut off and lost, in any order and at any moment.
 #[test]
 fn p1_p2_p3_a_storm_of_faults_loses_and_doubles_nothing() {
-    let wanted = dice::number("CHAOS_KILLS").unwrap_or(KILLS);
-    let (mut tally, begun) = (Tally::default(), Instant::now());
-    let mut seed = dice::seed();
-    while tally.kills < wanted {
-        tally = tally.clone().with(round(seed, ROUND.min(wanted - tally.kills), &|kills| {
-            let (done, passed) = (tally.kills + kills, begun.elapsed().as_secs_f64());
-            let eta = passed / (done.max(1) as f64) * (wanted.saturating_sub(done) as f64);
-            eprintln!("chaos: {done} of {wanted} kills, seed {seed}, {passed:.0} s, about {eta:.0} s to go");
-        }));
-        seed += 1;
+    let wanted = dice::kills().unwrap_or(KILLS);
+    let (mut done, mut seed, begun) = (0, dice::seed(), Instant::now());
+    while done < wanted {
+        let kills = ROUND.min(wanted - done);
+        let total = round(seed, kills, &|killed| {
+            let (done, passed) = (done + killed, begun.elapsed().as_secs());
+            let eta = passed * wanted.saturating_sub(done) / done.max(1);
+            say(format_args!("{done} of {wanted} kills, seed {seed}, {passed} s, about {eta} s to go"));
+        });
+        say(format_args!("\n{total}"));
+        (done, seed) = (done + kills, seed + 1);
     }
-    eprintln!("\n{tally}");
 }
 
-/// One round: a topology drawn from the seed, faults drawn from the seed, a judgement.
+/// One round: a topology drawn from the seed, faults drawn from the seed, a judgement. Answers all that was judged so far.
 fn round(seed: u64, kills: u64, tell: &dyn Fn(u64)) -> Tally {
     let mut dice = Dice::new(seed, PLAN);
     let plan = Plan {
@@ -50,7 +50,7 @@ fn round(seed: u64, kills: u64, tell: &dyn Fn(u64)) -> Tally {
         50..75 => Kafka::own(1),
         _ => Kafka::own(3),
     };
-    eprintln!("chaos: {plan:?}; this round alone: make chaos SEED={seed} KILLS={kills}");
+    say(format_args!("{plan:?}; this round alone: make chaos SEED={seed} KILLS={kills} ARGS=storm"));
     let mut arena = Arena::new("p1_p2_p3_a_storm", kafka, plan);
     arena.begin();
     let mut dice = Dice::new(seed, FAULTS);
@@ -60,5 +60,5 @@ fn round(seed: u64, kills: u64, tell: &dyn Fn(u64)) -> Tally {
         tell(arena.tally.kills);
     }
     arena.judge();
-    arena.tally.clone()
+    arena.total.clone()
 }

@@ -1,25 +1,35 @@
 //! Chance from a seed.
 
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// What a run is about, unless `CHAOS_SEED` says otherwise: a short run is the same every time.
+/// The seed of a short run, unless `CHAOS_SEED` says otherwise: it is the same every time.
 const SEED: u64 = 20_261_121;
 
-/// The seed of this run.
+/// The seed of this run. A long one draws it from the clock.
 pub(crate) fn seed() -> u64 {
-    number("CHAOS_SEED").unwrap_or(SEED)
+    static DRAWN: OnceLock<u64> = OnceLock::new();
+    let by_clock = || SystemTime::UNIX_EPOCH.elapsed().map_or(SEED, |since| since.as_secs());
+    *DRAWN.get_or_init(|| {
+        number("CHAOS_SEED").unwrap_or_else(|| if kills().is_some() { by_clock() } else { SEED })
+    })
+}
+
+/// How many kills a long run is asked for; none of a short one, which takes some of each scenario's faults.
+pub(crate) fn kills() -> Option<u64> {
+    number("CHAOS_KILLS")
 }
 
 /// A number from the environment.
 ///
 /// # Panics
 /// Where it is none.
-pub(crate) fn number(name: &str) -> Option<u64> {
+fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok().filter(|text| !text.is_empty())?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
+    Some(text.parse().expect("CHAOS_SEED and CHAOS_KILLS are numbers"))
 }
 
 /// A seeded source of chance.

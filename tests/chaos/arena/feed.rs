@@ -58,9 +58,8 @@ impl Sender {
         let record = event.record(&self.topic, self.partitions);
         let delivery = loop {
             match self.publisher.publish(&record) {
-                Ok(delivery) => break delivery,
                 Err(PublishError::QueueFull) => until(Instant::now() + TICK),
-                Err(error) => panic!("raw does not take an event: {error}"),
+                taken => break taken.expect("raw takes an event"),
             }
         };
         (event, delivery)

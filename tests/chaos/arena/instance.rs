@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use aftersend_tests::process::exposition::Exposition;
 use aftersend_tests::process::{Exit, Process, http};
@@ -20,7 +19,6 @@ pub(crate) struct Instance {
     /// What starts the process.
     launcher: &'static [&'static str],
     process: Option<Process>,
-    started: Instant,
     /// Whether it can answer.
     paused: bool,
 }
@@ -38,7 +36,7 @@ impl Instance {
             ("AFTERSEND_PROCESSOR_CHECKPOINT_INTERVAL", "500ms".to_owned()),
             ("AFTERSEND_PROCESSOR_MEMORY", "256MiB".to_owned()),
         ];
-        Instance { name, disk, env, launcher: &[], process: None, started: Instant::now(), paused: false }
+        Instance { name, disk, env, launcher: &[], process: None, paused: false }
     }
 
     /// Its name, and its group member's.
@@ -65,7 +63,7 @@ impl Instance {
         let env: Vec<(&str, &str)> =
             self.env.iter().chain(&drill).map(|(name, value)| (*name, value.as_str())).collect();
         self.process = Some(world.start_under(self.launcher, Role::Processor, &env));
-        (self.started, self.paused) = (Instant::now(), false);
+        self.paused = false;
     }
 
     /// Fails where the process has ended by itself.
@@ -154,11 +152,6 @@ impl Instance {
     /// Partitions that it works on.
     pub(crate) fn owned(&self) -> u64 {
         self.counted().map_or(0, |counted| counted.sum("processor_owned_partitions", None))
-    }
-
-    /// How long ago it was started.
-    pub(crate) fn since_start(&self) -> Option<Duration> {
-        self.process.as_ref().map(|_| self.started.elapsed())
     }
 
     /// Takes its counts, before they are lost.

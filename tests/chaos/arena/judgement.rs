@@ -30,6 +30,7 @@ impl Arena {
         self.stop();
         self.tally.events += self.fed;
         self.tally.records += self.topic(Topic::Raw).length();
+        self.total = std::mem::take(&mut self.tally).book();
     }
 
     /// The first part of it: what holds without sending anything more.

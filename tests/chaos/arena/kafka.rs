@@ -53,17 +53,13 @@ impl Kafka {
 
     /// What stands between it and the processors.
     pub(crate) fn proxy(&self) -> Arc<Proxy> {
-        match self {
-            Kafka::Shared(_) => panic!("nobody breaks the shared Kafka"),
-            Kafka::Own { cluster, .. } => Arc::clone(cluster.proxy()),
-        }
+        let Kafka::Own { cluster, .. } = self else { unreachable!("nobody breaks the shared Kafka") };
+        Arc::clone(cluster.proxy())
     }
 
     /// A node.
     pub(crate) fn node(&mut self, number: usize) -> &mut Node {
-        match self {
-            Kafka::Shared(_) => panic!("nobody breaks the shared Kafka"),
-            Kafka::Own { cluster, .. } => &mut cluster.nodes()[number],
-        }
+        let Kafka::Own { cluster, .. } = self else { unreachable!("nobody breaks the shared Kafka") };
+        &mut cluster.nodes()[number]
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Counts of one run, or of several.
@@ -19,13 +20,29 @@ pub(crate) struct Tally {
     pub(crate) records: u64,
     /// Doubts resolved, by verdict, as far as they were told before a kill.
     pub(crate) doubts: BTreeMap<&'static str, u64>,
-    /// From a start to the first commit.
+    /// From the end of a fault until every partition had caught up.
     pub(crate) recoveries: Vec<Duration>,
 }
 
+/// Says a line while it happens; in a short run it is heard only where the test fails.
+#[expect(clippy::print_stderr, reason = "whoever runs this watches it")]
+pub(crate) fn say(line: fmt::Arguments<'_>) {
+    eprintln!("chaos: {line}");
+}
+
+/// Everything that this process has judged.
+static ALL: Mutex<Option<Tally>> = Mutex::new(None);
+
 impl Tally {
+    /// Adds a run that was judged, and answers all of them.
+    pub(crate) fn book(self) -> Tally {
+        let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+        let sum = all.take().unwrap_or_default().with(self);
+        all.insert(sum).clone()
+    }
+
     /// Both together.
-    pub(crate) fn with(mut self, other: Tally) -> Tally {
+    fn with(mut self, other: Tally) -> Tally {
         self.kills += other.kills;
         self.faults += other.faults;
         self.events += other.events;

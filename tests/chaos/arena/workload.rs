@@ -160,7 +160,8 @@ impl Who {
         Who {
             channel,
             id: known.filter(|last| *last < 7).map(|_| format!("u{person}")),
-            cio_id: (kind(7) || person % 3 == 0 && !kind(8) && !kind(9)).then(|| format!("c{person}")),
+            cio_id: (kind(7) || person.is_multiple_of(3) && !kind(8) && !kind(9))
+                .then(|| format!("c{person}")),
             email: kind(8).then(|| format!("p{person}@example.com")),
             // Of nobody known only where the channel isn't e-mail: an address would name them.
             recipient: if channel == "email" { address } else { format!("device-{person}") },

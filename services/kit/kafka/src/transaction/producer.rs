@@ -109,6 +109,10 @@ impl Transactional {
             // All three below the transaction's timeout, or librdkafka refuses them.
             .set("request.timeout.ms", message_timeout_ms.min(10_000).to_string())
             .set("socket.timeout.ms", message_timeout_ms.to_string())
+            // Where the group's coordinator leaves the cluster, librdkafka 2.12 waits for the one that is gone until any broker's
+            // connection changes, and looks at no clock meanwhile (its issues 5511 and 5456). While it waits nothing is sent, so
+            // this ends every connection, and the wait.
+            .set("connections.max.idle.ms", "10000")
             .set("linger.ms", "5")
             .set("batch.size", "1000000")
             .set("batch.num.messages", "10000")
