@@ -19,7 +19,7 @@ pub use customer_traits::CustomerTraits;
 pub use dead_letter::DeadLetter;
 pub use identity::{Address, Identity};
 pub use message_outcome::MessageOutcome;
-pub use raw_record::RawRecord;
+pub use raw_record::{RawRecord, RawView};
 pub use suppression::{Suppression, SuppressionEntry};
 
 /// A record type with an Avro schema of its own.

@@ -3,6 +3,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Record;
+use crate::codec::View;
 
 /// One verified input, exactly as it arrived. Everything else is derived from these records.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,8 +40,54 @@ impl Record for RawRecord {
     const SCHEMA: &'static str = include_str!("../../avro/raw_record.avsc");
 }
 
+/// A [`RawRecord`] where it lies: for a reader of many, who would copy every payload only to throw it away. Its fields are
+/// the record's.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[expect(missing_docs, reason = "the record's fields tell")]
+pub struct RawView<'a> {
+    pub kind: &'a str,
+    pub id: &'a [u8],
+    pub event_id: &'a str,
+    pub source: &'a str,
+    pub verified_by: &'a str,
+    pub signed_at: Option<i64>,
+    pub verified_at: i64,
+    pub received_at: i64,
+    pub bytes: &'a [u8],
+    pub stripped: bool,
+    pub original_sha256: Option<&'a [u8]>,
+}
+
+impl<'a> View<'a> for RawView<'a> {
+    type Of = RawRecord;
+}
+
+impl<'a> From<&'a RawRecord> for RawView<'a> {
+    fn from(record: &'a RawRecord) -> Self {
+        Self {
+            kind: &record.kind,
+            id: &record.id,
+            event_id: &record.event_id,
+            source: &record.source,
+            verified_by: &record.verified_by,
+            signed_at: record.signed_at,
+            verified_at: record.verified_at,
+            received_at: record.received_at,
+            bytes: &record.bytes,
+            stripped: record.stripped,
+            original_sha256: record.original_sha256.as_deref(),
+        }
+    }
+}
+
 /// Lengths instead of contents: a payload or an address has no place in a log or a panic (E2).
 impl fmt::Debug for RawRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        RawView::from(self).fmt(f)
+    }
+}
+
+impl fmt::Debug for RawView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RawRecord")
             .field("kind", &self.kind)

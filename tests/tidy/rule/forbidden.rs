@@ -36,8 +36,8 @@ pub(crate) fn left_open(file: &Source) -> Vec<Finding> {
 pub(crate) fn prints(file: &Source) -> Vec<Finding> {
     let commands_own =
         ["services/aftersend/", "tests/", "benches/"].iter().any(|dir| file.path.starts_with(dir));
-    let script =
-        file.path.ends_with("build.rs") || inside(&file.path, "tests") || inside(&file.path, "examples");
+    let script = file.path.ends_with("build.rs")
+        || ["tests", "examples", "benches"].iter().any(|dir| inside(&file.path, dir));
     if commands_own || script {
         return Vec::new();
     }

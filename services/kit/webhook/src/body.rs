@@ -12,7 +12,7 @@ pub struct Item<'a> {
     /// The exact slice of the body, from the event's `{` to its `}`. Of an item that is no object, the whole value.
     pub bytes: &'a [u8],
     /// The event, or why it is none. A batch's other items are not touched by it.
-    pub event: Result<Event, NotUnderstood>,
+    pub event: Result<Event<'a>, NotUnderstood<'a>>,
 }
 
 /// Why a body as a whole can't be understood.
@@ -75,7 +75,7 @@ fn batch<'a>(object: &Object<'a>) -> Option<Vec<&'a RawValue>> {
     if object.all("metric").next().is_some() {
         return None;
     }
-    let arrays = object.all("events").map(|events| serde_json::from_str::<Vec<&RawValue>>(events.get()).ok());
+    let arrays = object.all("events").map(|events| serde_json::from_str::<Vec<&RawValue>>(events).ok());
     let arrays = arrays.collect::<Option<Vec<_>>>()?;
     (!arrays.is_empty()).then(|| arrays.concat())
 }
@@ -113,7 +113,7 @@ mod tests {
         let read = items.iter().map(|item| {
             (std::str::from_utf8(item.bytes).expect("JSON"), item.event.as_ref().map_err(NotUnderstood::code))
         });
-        let read = read.map(|(bytes, event)| (bytes, event.map(|event| event.metric.as_str())));
+        let read = read.map(|(bytes, event)| (bytes, event.map(|event| event.metric.as_ref())));
         assert_eq!(
             read.collect::<Vec<_>>(),
             [

@@ -1,7 +1,5 @@
 //! Message bodies inside an event, and the event without them.
 
-use std::borrow::Cow;
-
 use crate::object::Object;
 
 /// Members that hold a message's body: `content` and `headers` come where the workspace sends body content, `body` from
@@ -16,14 +14,14 @@ pub(crate) const BODIES: [&str; 3] = ["content", "headers", "body"];
 pub fn strip(bytes: &[u8]) -> Option<Vec<u8>> {
     let json = std::str::from_utf8(bytes).ok()?;
     let top = Object::read(json)?;
-    let data = top.all("data").next().and_then(|data| Object::read(data.get()));
+    let data = top.all("data").next().and_then(|data| Object::read(data));
     if !holds_body(&top) && !data.as_ref().is_some_and(holds_body) {
         return None;
     }
-    let data = data.map(|data| write(data.members().map(|(name, value)| (name, Cow::Borrowed(value.get())))));
-    let members = top.members().map(|(name, value)| match &data {
-        Some(data) if name == "data" => (name, Cow::Borrowed(data.as_str())),
-        _ => (name, Cow::Borrowed(value.get())),
+    let data = data.map(|data| write(data.members().iter().map(|member| (&*member.name, member.json))));
+    let members = top.members().iter().map(|member| match &data {
+        Some(data) if member.name == "data" => (&*member.name, data.as_str()),
+        _ => (&*member.name, member.json),
     });
     Some(write(members).into_bytes())
 }
@@ -32,7 +30,7 @@ fn holds_body(object: &Object<'_>) -> bool {
     BODIES.iter().any(|name| object.all(name).next().is_some())
 }
 
-fn write<'a>(members: impl Iterator<Item = (&'a str, Cow<'a, str>)>) -> String {
+fn write<'a>(members: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let mut json = String::from("{");
     for (name, value) in members.filter(|(name, _)| !BODIES.contains(name)) {
         if json.len() > 1 {
@@ -40,7 +38,7 @@ fn write<'a>(members: impl Iterator<Item = (&'a str, Cow<'a, str>)>) -> String {
         }
         json.push_str(&serde_json::Value::from(name).to_string());
         json.push(':');
-        json.push_str(&value);
+        json.push_str(value);
     }
     json.push('}');
     json

@@ -1,60 +1,62 @@
 //! One event in its normal form, whoever sent it and however it was spelled.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use schemas::id::EVENT_ID_BYTES_MAX;
 use schemas::key::{Identifiers, Person};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::content::BODIES;
+use crate::field::{Field, Level};
 use crate::metric::{self, Hint, PREFERENCES};
 use crate::object::{Found, Object, string, text, truth};
+use crate::rest::{Leftover, Rest};
 use crate::time::EventTime;
 
 /// An event, its fields found wherever the sender put them: in `data` first, then at the top level.
 ///
 /// Nothing but a metric is required. Ids are texts, given as strings or numbers; null and "" are absent; of a repeated
-/// name the first counts. A field of a shape that nobody expects is not lost: it stays in `rest`.
+/// name the first counts. A field of a shape that nobody expects is not lost: it stays in `rest`. Texts are borrowed from the
+/// event's bytes where they hold no escapes.
 #[derive(Clone, PartialEq, Default)]
-pub struct Event {
+pub struct Event<'a> {
     /// The sender's id of this event, at most [`EVENT_ID_BYTES_MAX`] bytes.
-    pub event_id: Option<String>,
+    pub event_id: Option<Cow<'a, str>>,
     /// What is to be said of `event_id`.
     pub event_id_state: EventIdState,
     /// email, sms, push, in_app, whatsapp, slack, webhook, customer, another, or unknown. Lower case.
-    pub channel: String,
+    pub channel: Cow<'a, str>,
     /// sent, delivered, opened, clicked, bounced, spammed, unsubscribed or another. Lower case, without channel.
-    pub metric: String,
+    pub metric: Cow<'a, str>,
     /// When it happened.
     pub time: EventTime,
     /// The message instance.
-    pub delivery_id: Option<String>,
+    pub delivery_id: Option<Cow<'a, str>>,
     /// Campaign.
-    pub campaign_id: Option<String>,
+    pub campaign_id: Option<Cow<'a, str>>,
     /// Workflow action.
-    pub action_id: Option<String>,
+    pub action_id: Option<Cow<'a, str>>,
     /// API-triggered broadcast.
-    pub broadcast_id: Option<String>,
+    pub broadcast_id: Option<Cow<'a, str>>,
     /// Newsletter.
-    pub newsletter_id: Option<String>,
+    pub newsletter_id: Option<Cow<'a, str>>,
     /// Transactional message: a number or a trigger name.
-    pub transactional_message_id: Option<String>,
+    pub transactional_message_id: Option<Cow<'a, str>>,
     /// Content variant (`content_id`), else another sender's `template_id`.
-    pub template_id: Option<String>,
+    pub template_id: Option<Cow<'a, str>>,
     /// Whom the message was for, as the channel addresses people. Of a flat e-mail event, its `email_address`.
-    pub recipient: Option<String>,
+    pub recipient: Option<Cow<'a, str>>,
     /// The devices that a push was for.
-    pub devices: Vec<Device>,
+    pub devices: Vec<Device<'a>>,
     /// Subject line.
-    pub subject: Option<String>,
+    pub subject: Option<Cow<'a, str>>,
     /// Clicked link.
-    pub href: Option<String>,
+    pub href: Option<Cow<'a, str>>,
     /// Clicked link's id.
-    pub link_id: Option<String>,
+    pub link_id: Option<Cow<'a, str>>,
     /// What the provider replied; free text.
-    pub failure_message: Option<String>,
+    pub failure_message: Option<Cow<'a, str>>,
     /// The click was made by a machine; `None` where not said.
     pub machine: Option<bool>,
     /// The open was a prefetch; `None` where not said.
@@ -64,37 +66,37 @@ pub struct Event {
     /// The open was inferred from a click; `None` where not said.
     pub synthetic: Option<bool>,
     /// The person, by the vendor's deprecated field; internal where `identifiers` is there too.
-    pub customer_id: Option<String>,
+    pub customer_id: Option<Cow<'a, str>>,
     /// The vendor's `identifiers`, where the event has such an object, empty or not.
-    pub identifiers: Option<Ids>,
+    pub identifiers: Option<Ids<'a>>,
     /// The person's address, of customer events and flat events.
-    pub email_address: Option<String>,
+    pub email_address: Option<Cow<'a, str>>,
     /// Whether a message body came with it. The body itself stays in the raw bytes.
     pub content_present: bool,
     /// All other fields of `data` and the top level, but message bodies. May hold addresses.
-    pub rest: Map<String, Value>,
+    pub rest: Rest<'a>,
 }
 
 /// Members of `identifiers`.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Ids {
+pub struct Ids<'a> {
     /// The workspace's own id of the person.
-    pub id: Option<String>,
+    pub id: Option<Cow<'a, str>>,
     /// The person's e-mail address.
-    pub email: Option<String>,
+    pub email: Option<Cow<'a, str>>,
     /// The vendor's id of the person, without prefix.
-    pub cio_id: Option<String>,
+    pub cio_id: Option<Cow<'a, str>>,
 }
 
 /// A device that a push was for.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Device {
+pub struct Device<'a> {
     /// The device's push token: an address (E2).
-    pub device_id: String,
+    pub device_id: Cow<'a, str>,
     /// ios, android or another.
-    pub platform: Option<String>,
+    pub platform: Option<Cow<'a, str>>,
     /// Why it could not be reached.
-    pub failure_message: Option<String>,
+    pub failure_message: Option<Cow<'a, str>>,
 }
 
 /// What is to be said of an event's id.
@@ -113,7 +115,7 @@ pub enum EventIdState {
 
 /// Why bytes are no event.
 #[derive(Debug, Clone, PartialEq, Error)]
-pub enum NotUnderstood {
+pub enum NotUnderstood<'a> {
     /// Not UTF-8 or not JSON.
     #[error("not JSON")]
     Malformed,
@@ -123,10 +125,10 @@ pub enum NotUnderstood {
     /// An object without a metric, or with one that is no text. What else it says is read nevertheless, so that it can
     /// be kept under its customer's key.
     #[error("no metric")]
-    NoMetric(Box<Event>),
+    NoMetric(Box<Event<'a>>),
 }
 
-impl NotUnderstood {
+impl NotUnderstood<'_> {
     /// The dead letter's reason.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -138,14 +140,14 @@ impl NotUnderstood {
     }
 }
 
-impl Event {
+impl<'a> Event<'a> {
     /// Reads one event from its own bytes.
     ///
     /// # Errors
     /// See [`NotUnderstood`]. Depth, repeats, wrong types and missing fields are none.
-    pub fn parse(bytes: &[u8]) -> Result<Self, NotUnderstood> {
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, NotUnderstood<'a>> {
         let json = std::str::from_utf8(bytes).map_err(|_| NotUnderstood::Malformed)?;
-        let Some(top) = Object::read(json) else {
+        let Some(top) = Level::read(json) else {
             let is_json = serde_json::from_str::<&RawValue>(json).is_ok();
             return Err(if is_json { NotUnderstood::NotAnObject } else { NotUnderstood::Malformed });
         };
@@ -171,123 +173,126 @@ impl Event {
         }
     }
 
-    fn of(mut top: Object<'_>) -> Self {
-        let ids_given = top.all("event_id").count();
-        let event_id = top.take("event_id", |json| text(json).filter(|id| id.len() <= EVENT_ID_BYTES_MAX));
+    fn of(mut top: Level<'a>) -> Self {
+        let ids_given = top.all(Field::EventId).count();
+        let event_id =
+            top.take(Field::EventId, |json| text(json).filter(|id| id.len() <= EVENT_ID_BYTES_MAX));
         let event_id_state = match event_id {
             Found::Nothing => EventIdState::Missing,
             Found::Otherwise => EventIdState::Unusable,
             Found::Value(_) if ids_given > 1 => EventIdState::Repeated,
             Found::Value(_) => EventIdState::Given,
         };
-        let metric = top.take("metric", string).value();
-        let object_type = ["object_type", "object_type_type"].map(|name| top.take(name, string).value());
-        let time = match top.take("timestamp", text) {
+        let metric = top.take(Field::Metric, string).value();
+        let object_type =
+            [Field::ObjectType, Field::ObjectTypeType].map(|field| top.take(field, string).value());
+        let time = match top.take(Field::Timestamp, text) {
             Found::Value(text) => EventTime::parse(&text),
             Found::Nothing => EventTime::Missing,
             Found::Otherwise => EventTime::Absurd,
         };
-        let data = top.take("data", Object::read).value();
+        let data = top.take(Field::Data, Level::read).value();
         let flat = data.is_none();
-        let mut fields = Fields { data: data.unwrap_or_default(), top, identifiers_rest: Map::new() };
+        let mut fields = Fields { data: data.unwrap_or_default(), top, identifiers_rest: Rest::default() };
         let mut event =
             Self { event_id: event_id.value(), event_id_state, time, ..Self::of_fields(&mut fields) };
-        event.classify(object_type.iter().flatten().next().map(String::as_str), metric.as_deref());
+        event.classify(object_type.into_iter().flatten().next(), metric.unwrap_or_default());
         // In the vendor's envelope an `email_address` tells a person's event from a message's: it stays apart there.
         if flat && event.channel == "email" && event.recipient.is_none() {
             event.recipient.clone_from(&event.email_address);
         }
         // Changed preferences come as `content`: data there, no message body.
-        let bodies: &[&str] = if event.metric == PREFERENCES { &[] } else { &BODIES };
-        event.content_present = bodies.iter().any(|name| fields.holds(name));
+        let bodies: &[Field] = if event.metric == PREFERENCES { &[] } else { &BODIES };
+        event.content_present = bodies.iter().any(|body| fields.holds(*body));
         event.rest = fields.rest(bodies);
         event
     }
 
-    fn of_fields(fields: &mut Fields<'_>) -> Self {
+    fn of_fields(fields: &mut Fields<'a>) -> Self {
         Self {
-            delivery_id: fields.text("delivery_id"),
-            campaign_id: fields.text("campaign_id"),
-            action_id: fields.text("action_id"),
-            broadcast_id: fields.text("broadcast_id"),
-            newsletter_id: fields.text("newsletter_id"),
-            transactional_message_id: fields.text("transactional_message_id"),
-            template_id: fields.text("content_id").or_else(|| fields.text("template_id")),
-            recipient: fields.text("recipient"),
-            devices: fields.read("recipients", devices).unwrap_or_default(),
-            subject: fields.text("subject"),
-            href: fields.text("href"),
-            link_id: fields.text("link_id"),
-            failure_message: fields.text("failure_message"),
-            machine: fields.read("machine", truth),
-            prefetched: fields.read("prefetched", truth),
-            proxied: fields.read("proxied", truth),
-            synthetic: fields.read("synthetic", truth),
-            customer_id: fields.text("customer_id"),
+            delivery_id: fields.text(Field::DeliveryId),
+            campaign_id: fields.text(Field::CampaignId),
+            action_id: fields.text(Field::ActionId),
+            broadcast_id: fields.text(Field::BroadcastId),
+            newsletter_id: fields.text(Field::NewsletterId),
+            transactional_message_id: fields.text(Field::TransactionalMessageId),
+            template_id: fields.text(Field::ContentId).or_else(|| fields.text(Field::TemplateId)),
+            recipient: fields.text(Field::Recipient),
+            devices: fields.read(Field::Recipients, devices).unwrap_or_default(),
+            subject: fields.text(Field::Subject),
+            href: fields.text(Field::Href),
+            link_id: fields.text(Field::LinkId),
+            failure_message: fields.text(Field::FailureMessage),
+            machine: fields.read(Field::Machine, truth),
+            prefetched: fields.read(Field::Prefetched, truth),
+            proxied: fields.read(Field::Proxied, truth),
+            synthetic: fields.read(Field::Synthetic, truth),
+            customer_id: fields.text(Field::CustomerId),
             identifiers: fields.identifiers(),
-            email_address: fields.text("email_address"),
+            email_address: fields.text(Field::EmailAddress),
             ..Self::default()
         }
     }
 
     /// Settles channel and metric.
-    fn classify(&mut self, object_type: Option<&str>, metric: Option<&str>) {
+    fn classify(&mut self, object_type: Option<Cow<'a, str>>, metric: Cow<'a, str>) {
         let address =
             self.email_address.is_some() || self.recipient.as_ref().is_some_and(|to| to.contains('@'));
         let hint = Hint { address, devices: !self.devices.is_empty() };
-        (self.channel, self.metric) = metric::normalise(object_type, metric.unwrap_or_default(), hint);
+        (self.channel, self.metric) = metric::normalise(object_type, metric, hint);
     }
 }
+
+/// Message bodies: not read, and not among the rest.
+const BODIES: [Field; 3] = [Field::Content, Field::Headers, Field::Body];
 
 /// Where fields are looked for: the vendor's `data`, then the top level.
 struct Fields<'a> {
-    data: Object<'a>,
-    top: Object<'a>,
-    identifiers_rest: Map<String, Value>,
+    data: Level<'a>,
+    top: Level<'a>,
+    identifiers_rest: Rest<'a>,
 }
 
 impl<'a> Fields<'a> {
-    fn read<T>(&mut self, name: &str, read: impl Fn(&'a str) -> Option<T>) -> Option<T> {
-        self.data.take(name, &read).value().or_else(|| self.top.take(name, &read).value())
+    fn read<T>(&mut self, field: Field, read: impl Fn(&'a str) -> Option<T>) -> Option<T> {
+        self.data.take(field, &read).value().or_else(|| self.top.take(field, &read).value())
     }
 
-    fn text(&mut self, name: &str) -> Option<String> {
-        self.read(name, text)
+    fn text(&mut self, field: Field) -> Option<Cow<'a, str>> {
+        self.read(field, text)
     }
 
     /// Takes the three that make a customer key; others (a phone) stay in `rest` under the same name.
-    fn identifiers(&mut self) -> Option<Ids> {
-        let mut object = self.read("identifiers", Object::read)?;
+    fn identifiers(&mut self) -> Option<Ids<'a>> {
+        let mut object = self.read(Field::Identifiers, Object::read)?;
         let ids = Ids {
             id: object.take("id", text).value(),
             email: object.take("email", text).value(),
             cio_id: object.take("cio_id", text).value(),
         };
-        object.leave(&[], &mut self.identifiers_rest);
+        self.identifiers_rest = object.rest();
         Some(ids)
     }
 
-    fn holds(&self, name: &str) -> bool {
-        self.data.all(name).chain(self.top.all(name)).any(|value| value.get() != "null")
+    fn holds(&self, field: Field) -> bool {
+        self.data.all(field).chain(self.top.all(field)).any(|json| json != "null")
     }
 
-    fn rest(self, except: &[&str]) -> Map<String, Value> {
-        let mut rest = Map::new();
-        self.data.leave(except, &mut rest);
-        self.top.leave(except, &mut rest);
+    fn rest(self, except: &[Field]) -> Rest<'a> {
+        let mut rest: Rest<'a> = self.data.leave(except).chain(self.top.leave(except)).collect();
         if !self.identifiers_rest.is_empty() {
-            rest.entry("identifiers").or_insert(Value::Object(self.identifiers_rest));
+            rest.add("identifiers", Leftover::Members(self.identifiers_rest));
         }
         rest
     }
 }
 
-fn devices(json: &str) -> Option<Vec<Device>> {
+fn devices(json: &str) -> Option<Vec<Device<'_>>> {
     let items = serde_json::from_str::<Vec<&RawValue>>(json).ok()?;
     items.into_iter().map(|item| device(item.get())).collect()
 }
 
-fn device(json: &str) -> Option<Device> {
+fn device(json: &str) -> Option<Device<'_>> {
     let mut object = Object::read(json)?;
     Some(Device {
         device_id: object.take("device_id", text).value()?,
@@ -297,7 +302,7 @@ fn device(json: &str) -> Option<Device> {
 }
 
 /// Says what kind of event it is, never whose (E2).
-impl fmt::Debug for Event {
+impl fmt::Debug for Event<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Event")
             .field("channel", &self.channel)
@@ -307,13 +312,13 @@ impl fmt::Debug for Event {
     }
 }
 
-impl fmt::Debug for Ids {
+impl fmt::Debug for Ids<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ids").finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for Device {
+impl fmt::Debug for Device<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Device").finish_non_exhaustive()
     }

@@ -3,6 +3,8 @@
 pub mod body;
 pub mod content;
 pub mod event;
+mod field;
 mod metric;
 mod object;
+pub mod rest;
 pub mod time;

@@ -1,5 +1,7 @@
 //! What happened, and on which channel: the one spelling behind several.
 
+use std::borrow::Cow;
+
 /// Channels that carry messages, as the vendor spells its object types. The set is open: others pass as they are.
 const CHANNELS: [&str; 7] = ["email", "sms", "push", "in_app", "whatsapp", "slack", "webhook"];
 
@@ -22,33 +24,56 @@ pub(crate) struct Hint {
 ///
 /// A prefix that names a message channel decides (`email_bounced`), since it is the more exact of the two; `customer_`
 /// gives way to an object type, since the vendor puts the channel that caused a change there.
-pub(crate) fn normalise(object_type: Option<&str>, metric: &str, hint: Hint) -> (String, String) {
-    let metric = metric.trim().to_lowercase();
-    let object_type = object_type.map(|text| text.trim().to_lowercase()).filter(|text| !text.is_empty());
-    for channel in CHANNELS {
-        if let Some(bare) = bare(&metric, channel) {
-            return (channel.to_owned(), alias(bare));
+pub(crate) fn normalise<'a>(
+    object_type: Option<Cow<'a, str>>,
+    metric: Cow<'a, str>,
+    hint: Hint,
+) -> (Cow<'a, str>, Cow<'a, str>) {
+    let metric = normal(metric);
+    let object_type = object_type.map(normal).filter(|text| !text.is_empty());
+    if let Some(channel) = CHANNELS.into_iter().find(|channel| is_prefix(channel, &metric)) {
+        return (Cow::Borrowed(channel), alias(without_prefix(metric, channel)));
+    }
+    if is_prefix(CUSTOMER, &metric) {
+        let channel = object_type.unwrap_or(Cow::Borrowed(CUSTOMER));
+        return (channel, alias(without_prefix(metric, CUSTOMER)));
+    }
+    let metric = alias(metric);
+    (object_type.unwrap_or_else(|| Cow::Borrowed(guess(&metric, hint))), metric)
+}
+
+/// Trimmed, in lower case.
+fn normal(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => {
+            let text = text.trim();
+            let is_lower = text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
+            if is_lower { Cow::Borrowed(text) } else { Cow::Owned(text.to_lowercase()) }
         }
+        Cow::Owned(text) => Cow::Owned(text.trim().to_lowercase()),
     }
-    if let Some(bare) = bare(&metric, CUSTOMER) {
-        return (object_type.unwrap_or_else(|| CUSTOMER.to_owned()), alias(bare));
-    }
-    let metric = alias(&metric);
-    (object_type.unwrap_or_else(|| guess(&metric, hint).to_owned()), metric)
 }
 
-fn bare<'a>(metric: &'a str, prefix: &str) -> Option<&'a str> {
-    metric.strip_prefix(prefix)?.strip_prefix('_').filter(|bare| !bare.is_empty())
+/// Whether `metric` is the prefix, `_` and more.
+fn is_prefix(prefix: &str, metric: &str) -> bool {
+    metric.strip_prefix(prefix).is_some_and(|rest| rest.len() > 1 && rest.starts_with('_'))
 }
 
-fn alias(metric: &str) -> String {
+fn without_prefix<'a>(metric: Cow<'a, str>, prefix: &str) -> Cow<'a, str> {
+    let start = prefix.len() + 1;
     match metric {
-        "complained" | "complaint" => "spammed",
-        // The App API's name of the subscription; the vendor sends it with the prefix.
-        "subscription_preferences_changed" => PREFERENCES,
-        other => other,
+        Cow::Borrowed(metric) => Cow::Borrowed(&metric[start..]),
+        Cow::Owned(metric) => Cow::Owned(metric[start..].to_owned()),
     }
-    .to_owned()
+}
+
+fn alias(metric: Cow<'_, str>) -> Cow<'_, str> {
+    match metric.as_ref() {
+        "complained" | "complaint" => Cow::Borrowed("spammed"),
+        // The App API's name of the subscription; the vendor sends it with the prefix.
+        "subscription_preferences_changed" => Cow::Borrowed(PREFERENCES),
+        _ => metric,
+    }
 }
 
 /// A message's channel is never guessed from its metric alone: a wrong guess would mark the wrong address.
@@ -84,14 +109,14 @@ mod tests {
             (Some("telegram"), "poked", ("telegram", "poked")),
             (None, "email_", ("unknown", "email_")),
         ] {
-            let (channel, metric) = normalise(object_type, metric, NONE);
-            assert_eq!((channel.as_str(), metric.as_str()), normal);
+            let (channel, metric) = normalise(object_type.map(Cow::Borrowed), Cow::Borrowed(metric), NONE);
+            assert_eq!((channel.as_ref(), metric.as_ref()), normal);
         }
     }
 
     #[test]
     fn a_channel_is_told_by_what_it_reaches_never_by_its_metric() {
-        let channel = |hint| normalise(None, "bounced", hint).0;
+        let channel = |hint| normalise(None, Cow::Borrowed("bounced"), hint).0;
         assert_eq!(channel(Hint { address: true, devices: false }), "email");
         assert_eq!(channel(Hint { address: false, devices: true }), "push");
         assert_eq!(channel(NONE), "unknown");

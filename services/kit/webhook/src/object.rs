@@ -6,9 +6,18 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+
+use crate::rest::Rest;
+
+/// Hands every member of an object to `each`, in order: its name, and its value as it is written. `None` where `json` is
+/// another thing than an object; `each` may have had members then.
+pub(crate) fn members<'a>(json: &'a str, each: impl FnMut(Cow<'a, str>, &'a str)) -> Option<()> {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    deserializer.deserialize_map(Members(each)).ok()?;
+    deserializer.end().ok()
+}
 
 /// An object's members. Reading one takes it, so that what nobody asked for is left over.
 #[derive(Default)]
@@ -16,9 +25,10 @@ pub(crate) struct Object<'a> {
     members: Vec<Member<'a>>,
 }
 
-struct Member<'a> {
-    name: Cow<'a, str>,
-    value: &'a RawValue,
+pub(crate) struct Member<'a> {
+    pub(crate) name: Cow<'a, str>,
+    /// The value as it is written.
+    pub(crate) json: &'a str,
     taken: bool,
 }
 
@@ -33,6 +43,14 @@ pub(crate) enum Found<T> {
 }
 
 impl<T> Found<T> {
+    /// What a member's JSON is, where `read` may understand it.
+    pub(crate) fn of<'a>(json: Option<&'a str>, read: impl FnOnce(&'a str) -> Option<T>) -> Self {
+        match json {
+            None | Some("null" | "\"\"") => Self::Nothing,
+            Some(json) => read(json).map_or(Self::Otherwise, Self::Value),
+        }
+    }
+
     pub(crate) fn value(self) -> Option<T> {
         if let Self::Value(value) = self { Some(value) } else { None }
     }
@@ -41,56 +59,53 @@ impl<T> Found<T> {
 impl<'a> Object<'a> {
     /// Reads `json`; `None` where it is another thing than an object.
     pub(crate) fn read(json: &'a str) -> Option<Self> {
-        serde_json::from_str(json).ok()
+        let mut object = Self::default();
+        members(json, |name, json| object.members.push(Member { name, json, taken: false }))?;
+        Some(object)
     }
 
     /// Every value of this name, in order.
-    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &'a RawValue> {
-        self.members.iter().filter(move |member| member.name == name).map(|member| member.value)
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.members.iter().filter(move |member| member.name == name).map(|member| member.json)
     }
 
-    pub(crate) fn members(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
-        self.members.iter().map(|member| (member.name.as_ref(), member.value))
+    pub(crate) fn members(&self) -> &[Member<'a>] {
+        &self.members
     }
 
     /// Takes the first member of this name where `read` understands it, and with it its repeats.
     pub(crate) fn take<T>(&mut self, name: &str, read: impl FnOnce(&'a str) -> Option<T>) -> Found<T> {
-        let Some(json) = self.all(name).next().map(RawValue::get) else { return Found::Nothing };
-        let found = match json {
-            "null" | "\"\"" => Found::Nothing,
-            json => read(json).map_or(Found::Otherwise, Found::Value),
-        };
+        let found = Found::of(self.all(name).next(), read);
         if !matches!(found, Found::Otherwise) {
-            self.members
-                .iter_mut()
-                .filter(|member| member.name == name)
-                .for_each(|member| member.taken = true);
+            let repeats = self.members.iter_mut().filter(|member| member.name == name);
+            repeats.for_each(|member| member.taken = true);
         }
         found
     }
 
-    /// Moves what was not taken, nor is named in `except`, to `rest`, where the first of a name stays.
-    pub(crate) fn leave(self, except: &[&str], rest: &mut Map<String, Value>) {
-        for member in self.members {
-            if !member.taken && !except.contains(&member.name.as_ref()) {
-                rest.entry(member.name).or_insert_with(|| value(member.value.get()));
-            }
-        }
+    /// What was not taken.
+    pub(crate) fn rest(self) -> Rest<'a> {
+        let left = self.members.into_iter().filter(|member| !member.taken);
+        left.map(|member| (member.name, member.json)).collect()
     }
 }
 
 /// A string, or a number's own text: senders write ids both ways.
-pub(crate) fn text(json: &str) -> Option<String> {
+pub(crate) fn text(json: &str) -> Option<Cow<'_, str>> {
     match json.as_bytes().first()? {
         b'"' => string(json),
-        b'-' | b'0'..=b'9' => Some(json.to_owned()),
+        b'-' | b'0'..=b'9' => Some(Cow::Borrowed(json)),
         _ => None,
     }
 }
 
-/// A string. Half a surrogate pair becomes U+FFFD: it is not worth an event.
-pub(crate) fn string(json: &str) -> Option<String> {
-    serde_json::from_str::<Text<'_>>(json).ok().map(|text| text.0.into_owned())
+/// A string, borrowed where it holds no escapes. Half a surrogate pair becomes U+FFFD: it is not worth an event.
+pub(crate) fn string(json: &str) -> Option<Cow<'_, str>> {
+    let written = json.strip_prefix('"')?.strip_suffix('"')?;
+    if written.contains('\\') {
+        return serde_json::from_str::<Text>(json).ok().map(|text| Cow::Owned(text.0));
+    }
+    Some(Cow::Borrowed(written))
 }
 
 /// A truth value, or what other senders write for one.
@@ -102,52 +117,39 @@ pub(crate) fn truth(json: &str) -> Option<bool> {
     }
 }
 
-/// The value; what `Value` cannot hold (too deep, a number too large) stays as its JSON text.
-fn value(json: &str) -> Value {
-    serde_json::from_str(json).unwrap_or_else(|_| Value::String(json.to_owned()))
-}
+struct Members<F>(F);
 
-impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-        impl<'de> Visitor<'de> for Members {
-            type Value = Object<'de>;
+impl<'de, F: FnMut(Cow<'de, str>, &'de str)> Visitor<'de> for Members<F> {
+    type Value = ();
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::with_capacity(16);
-                while let Some((Text(name), value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
-                    members.push(Member { name, value, taken: false });
-                }
-                Ok(Object { members })
-            }
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        while let Some((name, value)) = map.next_entry::<&'de RawValue, &'de RawValue>()? {
+            let name = string(name.get()).ok_or_else(|| A::Error::custom("a name that is no text"))?;
+            (self.0)(name, value.get());
         }
-        deserializer.deserialize_map(Members)
+        Ok(())
     }
 }
 
-/// A JSON string, borrowed where it holds no escapes. Read as bytes, since as text half a surrogate pair is an error.
-struct Text<'a>(Cow<'a, str>);
+/// A JSON string that holds escapes. Read as bytes, since as text half a surrogate pair is an error.
+struct Text(String);
 
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Bytes;
         impl<'de> Visitor<'de> for Bytes {
-            type Value = Text<'de>;
+            type Value = Text;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a string")
             }
 
-            fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
-                Ok(Text(String::from_utf8_lossy(bytes)))
-            }
-
             fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Owned(String::from_utf8_lossy(bytes).into_owned())))
+                Ok(Text(String::from_utf8_lossy(bytes).into_owned()))
             }
         }
         deserializer.deserialize_bytes(Bytes)

@@ -2,6 +2,9 @@
 //!
 //! Every field is a register that keeps the greatest mark it has seen, or a count; so the final state does not depend on
 //! the order in which outcomes arrive (P4).
+//!
+//! Texts are borrowed, from the record that told them or from the bytes on disk: a customer is read, changed and written
+//! once per transaction, and owning its texts would cost more than all the rest of it.
 
 use std::cmp::Ordering;
 
@@ -36,58 +39,59 @@ const RESTRICTIVE_FIRST: [&str; 15] = [
 const CONSENT: [&str; 2] = ["subscribed", "cio_subscription_preferences_changed"];
 
 /// An outcome, as far as it can change a customer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fact {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fact<'a> {
     /// The channel.
-    pub channel: String,
+    pub channel: &'a str,
     /// The metric.
-    pub metric: String,
+    pub metric: &'a str,
     /// When it took effect, Unix milliseconds.
     pub at_ms: i64,
     /// The event's id.
-    pub event_id: String,
+    pub event_id: &'a str,
     /// The delivery.
-    pub delivery_id: Option<String>,
+    pub delivery_id: Option<&'a str>,
     /// The recipient's token.
-    pub token: Option<String>,
+    pub token: Option<&'a str>,
     /// Whether a machine did it: a machine's click, or a prefetched, proxied or synthetic open.
     pub machine: bool,
 }
 
 /// A fact that is remembered: when, and which event said so.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mark {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark<'a> {
     /// Unix milliseconds.
     pub at_ms: i64,
     /// The event.
-    pub event_id: String,
+    pub event_id: &'a str,
     /// The event's metric.
-    pub metric: String,
+    pub metric: &'a str,
     /// The delivery.
-    pub delivery_id: Option<String>,
+    pub delivery_id: Option<&'a str>,
     /// The recipient's token.
-    pub token: Option<String>,
+    pub token: Option<&'a str>,
 }
 
 /// Everything that is kept of a customer.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Customer {
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
+pub struct Customer<'a> {
     /// Revision of the traits last published.
     pub revision: i64,
     /// The latest e-mail outcome.
-    pub last_email: Option<Mark>,
+    pub last_email: Option<Mark<'a>>,
     /// The latest bounce.
-    pub bounce: Option<Mark>,
+    pub bounce: Option<Mark<'a>>,
     /// The latest outcome that clears a bounce: delivered, or a human click.
-    pub clear: Option<Mark>,
+    pub clear: Option<Mark<'a>>,
     /// The latest complaint.
-    pub complaint: Option<Mark>,
+    pub complaint: Option<Mark<'a>>,
     /// Complaints so far.
     pub complaint_count: i64,
     /// The latest unsubscribe.
-    pub unsubscribe: Option<Mark>,
+    pub unsubscribe: Option<Mark<'a>>,
     /// The latest subscribe.
-    pub subscribe: Option<Mark>,
+    pub subscribe: Option<Mark<'a>>,
     /// The latest human click, Unix milliseconds.
     pub click_at: Option<i64>,
     /// The latest human click, human open or conversion, Unix milliseconds.
@@ -96,11 +100,11 @@ pub struct Customer {
     pub tombstoned_ms: Option<i64>,
 }
 
-impl Customer {
+impl<'a> Customer<'a> {
     /// Takes in one fact. It must be a distinct event: the count relies on it (P1).
-    pub fn learn(&mut self, fact: &Fact) {
+    pub fn learn(&mut self, fact: &Fact<'a>) {
         let email = fact.channel == "email";
-        match fact.metric.as_str() {
+        match fact.metric {
             "bounced" if email => keep_latest(&mut self.bounce, fact),
             "delivered" if email => keep_latest(&mut self.clear, fact),
             "clicked" if email && !fact.machine => {
@@ -119,7 +123,7 @@ impl Customer {
             "subscribed" => keep_latest(&mut self.subscribe, fact),
             _ => {}
         }
-        if email && !CONSENT.contains(&fact.metric.as_str()) {
+        if email && !CONSENT.contains(&fact.metric) {
             self.learn_last_email(fact);
         }
     }
@@ -136,12 +140,12 @@ impl Customer {
         stands(self.unsubscribe.as_ref(), self.subscribe.as_ref())
     }
 
-    fn learn_last_email(&mut self, fact: &Fact) {
+    fn learn_last_email(&mut self, fact: &Fact<'a>) {
         let mark = Mark::of(fact);
         let later = self.last_email.as_ref().is_none_or(|kept| {
             let order = mark.at_ms.cmp(&kept.at_ms);
-            let order = order.then_with(|| restriction(&mark.metric).cmp(&restriction(&kept.metric)));
-            order.then_with(|| mark.event_id.cmp(&kept.event_id)) == Ordering::Greater
+            let order = order.then_with(|| restriction(mark.metric).cmp(&restriction(kept.metric)));
+            order.then_with(|| mark.event_id.cmp(kept.event_id)) == Ordering::Greater
         });
         if later {
             self.last_email = Some(mark);
@@ -149,30 +153,29 @@ impl Customer {
     }
 }
 
-impl Mark {
-    fn of(fact: &Fact) -> Self {
+impl<'a> Mark<'a> {
+    fn of(fact: &Fact<'a>) -> Self {
         let metric_end = fact.metric.floor_char_boundary(METRIC_BYTES_MAX);
         Self {
             at_ms: fact.at_ms,
-            event_id: fact.event_id.clone(),
-            metric: fact.metric[..metric_end].to_owned(),
-            delivery_id: fact.delivery_id.clone().filter(|id| id.len() <= DELIVERY_ID_BYTES_MAX),
-            token: fact.token.clone(),
+            event_id: fact.event_id,
+            metric: &fact.metric[..metric_end],
+            delivery_id: fact.delivery_id.filter(|id| id.len() <= DELIVERY_ID_BYTES_MAX),
+            token: fact.token,
         }
     }
 }
 
 /// Keeps the later of two; at one time, the one with the greater event id.
-fn keep_latest(register: &mut Option<Mark>, fact: &Fact) {
-    let later = register
-        .as_ref()
-        .is_none_or(|kept| (fact.at_ms, fact.event_id.as_str()) > (kept.at_ms, kept.event_id.as_str()));
+fn keep_latest<'a>(register: &mut Option<Mark<'a>>, fact: &Fact<'a>) {
+    let later =
+        register.as_ref().is_none_or(|kept| (fact.at_ms, fact.event_id) > (kept.at_ms, kept.event_id));
     if later {
         *register = Some(Mark::of(fact));
     }
 }
 
-fn stands(fact: Option<&Mark>, against: Option<&Mark>) -> bool {
+fn stands(fact: Option<&Mark<'_>>, against: Option<&Mark<'_>>) -> bool {
     fact.is_some_and(|fact| against.is_none_or(|against| fact.at_ms >= against.at_ms))
 }
 
@@ -187,7 +190,7 @@ mod tests {
 
     use super::*;
 
-    fn fact() -> impl Strategy<Value = Fact> {
+    fn fact() -> impl Strategy<Value = Fact<'static>> {
         let metric = prop_oneof![
             proptest::sample::select(RESTRICTIVE_FIRST.to_vec()),
             proptest::sample::select(vec!["subscribed", "unknown", "cio_subscription_preferences_changed"])
@@ -195,18 +198,18 @@ mod tests {
         let channel = proptest::sample::select(vec!["email", "sms", "customer"]);
         (metric, channel, 0i64..4, 0u8..6, any::<bool>()).prop_map(|(metric, channel, at_ms, id, machine)| {
             Fact {
-                channel: channel.to_owned(),
-                metric: metric.to_owned(),
+                channel,
+                metric,
                 at_ms,
-                event_id: format!("{metric}{channel}{at_ms}{id}{machine}"),
-                delivery_id: Some(id.to_string()),
+                event_id: format!("{metric}{channel}{at_ms}{id}{machine}").leak(),
+                delivery_id: Some(["0", "1", "2", "3", "4", "5"][usize::from(id)]),
                 token: None,
                 machine,
             }
         })
     }
 
-    fn learn_all(facts: &[Fact]) -> Customer {
+    fn learn_all<'a>(facts: &[Fact<'a>]) -> Customer<'a> {
         facts.iter().fold(Customer::default(), |mut customer, fact| {
             customer.learn(fact);
             customer
@@ -226,11 +229,11 @@ mod tests {
 
     #[test]
     fn at_one_time_the_more_restrictive_fact_wins() {
-        let at = |metric: &str| Fact {
-            channel: "email".to_owned(),
-            metric: metric.to_owned(),
+        let at = |metric: &'static str| Fact {
+            channel: "email",
+            metric,
             at_ms: 7,
-            event_id: metric.to_owned(),
+            event_id: metric,
             delivery_id: None,
             token: None,
             machine: false,

@@ -1,8 +1,9 @@
 //! A raw record's event in the form that everybody else reads.
 
-use schemas::record::{MessageOutcome, RawRecord};
+use std::borrow::Cow;
+
+use schemas::record::{MessageOutcome, RawView};
 use schemas::token::{Kind, TokenKey, domain};
-use serde_json::Value;
 use webhook::event::Event;
 
 use super::customer::Fact;
@@ -11,20 +12,22 @@ use super::redact;
 /// An event as the warehouse keeps it: classified, its addresses replaced by tokens.
 #[must_use]
 pub fn of(
-    event: &Event,
-    raw: &RawRecord,
+    event: &Event<'_>,
+    raw: &RawView<'_>,
     customer_id: &str,
     appended_at: i64,
     tokens: &TokenKey,
 ) -> MessageOutcome {
     let occurred = event.time.resolve(raw.received_at);
     let bounced = event.metric == "bounced";
-    let free_text = |text: &Option<String>| text.as_deref().map(|text| redact::text(text, tokens));
+    let owned = |text: &Option<Cow<'_, str>>| text.as_deref().map(str::to_owned);
+    let redacted =
+        |text: &Option<Cow<'_, str>>| text.as_deref().map(|text| redact::text(text, tokens).into_owned());
     MessageOutcome {
-        event_id: raw.event_id.clone(),
-        event_type: format!("{}_{}", event.channel, event.metric),
-        channel: event.channel.clone(),
-        metric: event.metric.clone(),
+        event_id: raw.event_id.to_owned(),
+        event_type: [&*event.channel, &*event.metric].join("_"),
+        channel: event.channel.to_string(),
+        metric: event.metric.to_string(),
         occurred_at: occurred.at_ms,
         time_source: occurred.source.as_str().to_owned(),
         received_at: raw.received_at,
@@ -32,17 +35,17 @@ pub fn of(
         customer_id: customer_id.to_owned(),
         recipient_token: recipient_token(event, tokens),
         recipient_domain: event.recipient.as_deref().filter(|_| event.channel == "email").and_then(domain),
-        delivery_id: event.delivery_id.clone(),
-        campaign_id: event.campaign_id.clone(),
-        action_id: event.action_id.clone(),
-        broadcast_id: event.broadcast_id.clone(),
-        newsletter_id: event.newsletter_id.clone(),
-        transactional_message_id: event.transactional_message_id.clone(),
-        template_id: event.template_id.clone(),
-        subject: free_text(&event.subject),
-        href: free_text(&event.href),
-        link_id: event.link_id.clone(),
-        failure_message: free_text(&event.failure_message),
+        delivery_id: owned(&event.delivery_id),
+        campaign_id: owned(&event.campaign_id),
+        action_id: owned(&event.action_id),
+        broadcast_id: owned(&event.broadcast_id),
+        newsletter_id: owned(&event.newsletter_id),
+        transactional_message_id: owned(&event.transactional_message_id),
+        template_id: owned(&event.template_id),
+        subject: redacted(&event.subject),
+        href: redacted(&event.href),
+        link_id: owned(&event.link_id),
+        failure_message: redacted(&event.failure_message),
         // Without a classifier every bounce counts as hard.
         bounce_class: bounced.then(|| "hard".to_owned()),
         bounce_blame: bounced.then(|| "recipient".to_owned()),
@@ -50,33 +53,33 @@ pub fn of(
         prefetched: event.prefetched,
         proxied: event.proxied,
         synthetic: event.synthetic,
-        source: raw.source.clone(),
-        metadata: Value::Object(redact::fields(&event.rest, tokens)).to_string(),
+        source: raw.source.to_owned(),
+        metadata: redact::json(&event.rest, tokens),
     }
 }
 
 /// What of an outcome can change its customer.
 #[must_use]
-pub fn fact(outcome: &MessageOutcome) -> Fact {
+pub fn fact(outcome: &MessageOutcome) -> Fact<'_> {
     let said = |flag: Option<bool>| flag == Some(true);
     let machine = match outcome.metric.as_str() {
         "opened" => said(outcome.prefetched) || said(outcome.proxied) || said(outcome.synthetic),
         _ => said(outcome.machine),
     };
     Fact {
-        channel: outcome.channel.clone(),
-        metric: outcome.metric.clone(),
+        channel: &outcome.channel,
+        metric: &outcome.metric,
         at_ms: outcome.occurred_at,
-        event_id: outcome.event_id.clone(),
-        delivery_id: outcome.delivery_id.clone(),
-        token: outcome.recipient_token.clone(),
+        event_id: &outcome.event_id,
+        delivery_id: outcome.delivery_id.as_deref(),
+        token: outcome.recipient_token.as_deref(),
         machine,
     }
 }
 
-fn recipient_token(event: &Event, tokens: &TokenKey) -> Option<String> {
+fn recipient_token(event: &Event<'_>, tokens: &TokenKey) -> Option<String> {
     let device = || event.devices.first().map(|device| tokens.token(Kind::Device, &device.device_id));
-    let kind = match event.channel.as_str() {
+    let kind = match event.channel.as_ref() {
         "sms" | "whatsapp" => Kind::Phone,
         "push" => Kind::Device,
         _ => Kind::Email,

@@ -9,12 +9,12 @@ pub const POLICY_VERSION: &str = "builtin-1";
 
 /// Every entry of `customer`, active and lifted, in the order bounce, complaint, unsubscribe.
 #[must_use]
-pub fn of(customer: &Customer) -> Vec<SuppressionEntry> {
+pub fn of(customer: &Customer<'_>) -> Vec<SuppressionEntry> {
     let bounce = customer.bounce.as_ref().map(|bounce| {
         let entry = SuppressionEntry {
             scope: "address".to_owned(),
             channel: "email".to_owned(),
-            token: bounce.token.clone(),
+            token: bounce.token.map(str::to_owned),
             class: "hard".to_owned(),
             ..caused_by("bounce", bounce)
         };
@@ -38,8 +38,8 @@ pub fn of(customer: &Customer) -> Vec<SuppressionEntry> {
 
 /// When the last of `customer`'s suppressions was lifted; `None` where one is active, or there never was one.
 #[must_use]
-pub fn all_lifted_at(customer: &Customer) -> Option<i64> {
-    let at = |mark: &Option<Mark>| mark.as_ref().map(|mark| mark.at_ms);
+pub fn all_lifted_at(customer: &Customer<'_>) -> Option<i64> {
+    let at = |mark: &Option<Mark<'_>>| mark.as_ref().map(|mark| mark.at_ms);
     let bounce = customer.bounce.is_some().then(|| at(&customer.clear).filter(|_| !customer.is_bounced()));
     let unsubscribe = customer
         .unsubscribe
@@ -51,27 +51,37 @@ pub fn all_lifted_at(customer: &Customer) -> Option<i64> {
     lifted?.into_iter().max()
 }
 
-fn caused_by(reason: &str, mark: &Mark) -> SuppressionEntry {
+/// The entries of `now`, where they are not those of `before`. Most outcomes touch nothing that an entry is made of.
+#[must_use]
+pub fn changed(before: &Customer<'_>, now: &Customer<'_>) -> Option<Vec<SuppressionEntry>> {
+    (causes(before) != causes(now)).then(|| of(now)).filter(|entries| *entries != of(before))
+}
+
+fn causes<'a>(of: &Customer<'a>) -> [Option<Mark<'a>>; 5] {
+    [of.bounce, of.clear, of.complaint, of.unsubscribe, of.subscribe]
+}
+
+fn caused_by(reason: &str, mark: &Mark<'_>) -> SuppressionEntry {
     SuppressionEntry {
         reason: reason.to_owned(),
         class: reason.to_owned(),
         rule: reason.to_owned(),
         policy_version: POLICY_VERSION.to_owned(),
         origin: "outcome".to_owned(),
-        evidence: vec![mark.event_id.clone()],
+        evidence: vec![mark.event_id.to_owned()],
         since: mark.at_ms,
         state: "active".to_owned(),
         ..SuppressionEntry::default()
     }
 }
 
-fn lifted(entry: SuppressionEntry, by: Option<&Mark>) -> SuppressionEntry {
+fn lifted(entry: SuppressionEntry, by: Option<&Mark<'_>>) -> SuppressionEntry {
     match by {
         Some(by) => SuppressionEntry {
             state: "lifted".to_owned(),
             until: Some(by.at_ms),
-            lift_reason: Some(by.metric.clone()),
-            lift_evidence: vec![by.event_id.clone()],
+            lift_reason: Some(by.metric.to_owned()),
+            lift_evidence: vec![by.event_id.to_owned()],
             ..entry
         },
         None => entry,
@@ -82,11 +92,30 @@ fn lifted(entry: SuppressionEntry, by: Option<&Mark>) -> SuppressionEntry {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::customer::Fact;
     use super::*;
 
-    fn mark(at_ms: i64) -> Option<Mark> {
-        let (event_id, metric) = (at_ms.to_string(), "metric".to_owned());
-        Some(Mark { at_ms, event_id, metric, delivery_id: None, token: None })
+    fn learnt(facts: &[(usize, i64)]) -> Customer<'static> {
+        const METRICS: [&str; 6] =
+            ["bounced", "delivered", "spammed", "unsubscribed", "subscribed", "opened"];
+        let mut customer = Customer::default();
+        for (metric, at_ms) in facts {
+            let metric = METRICS[*metric];
+            customer.learn(&Fact {
+                channel: "email",
+                metric,
+                at_ms: *at_ms,
+                event_id: metric,
+                delivery_id: None,
+                token: None,
+                machine: false,
+            });
+        }
+        customer
+    }
+
+    fn mark(at_ms: i64) -> Option<Mark<'static>> {
+        Some(Mark { at_ms, event_id: "e", metric: "m", delivery_id: None, token: None })
     }
 
     proptest! {
@@ -99,6 +128,16 @@ mod tests {
             let all = !entries.is_empty() && entries.iter().all(|entry| entry.state == "lifted");
             let last = entries.iter().filter_map(|entry| entry.until).max();
             prop_assert_eq!(all_lifted_at(&customer), last.filter(|_| all));
+        }
+
+        /// A change that was passed over would never reach anybody.
+        #[test]
+        fn whatever_changes_the_entries_is_told(
+            facts in proptest::collection::vec((0usize..6, 0i64..3), 0..6), split in 0usize..6,
+        ) {
+            let (before, now) = (learnt(&facts[..split.min(facts.len())]), learnt(&facts));
+            let differ = of(&before) != of(&now);
+            prop_assert_eq!(changed(&before, &now), differ.then(|| of(&now)));
         }
     }
 }

@@ -32,7 +32,7 @@ impl Kind {
 
 /// When `kind` is due for `customer`, Unix milliseconds; `None` where nothing is to happen.
 #[must_use]
-pub fn due_ms(kind: Kind, customer: &Customer) -> Option<i64> {
+pub fn due_ms(kind: Kind, customer: &Customer<'_>) -> Option<i64> {
     match kind {
         Kind::Tombstone => {
             let due = suppression::all_lifted_at(customer)?.saturating_add(TOMBSTONE_AFTER_MS);
@@ -42,7 +42,7 @@ pub fn due_ms(kind: Kind, customer: &Customer) -> Option<i64> {
 }
 
 /// Notes that what was due at `due_ms` has happened: it is not due again until something later makes it so.
-pub fn done(kind: Kind, customer: &mut Customer, due_ms: i64) {
+pub fn done(kind: Kind, customer: &mut Customer<'_>, due_ms: i64) {
     match kind {
         Kind::Tombstone => customer.tombstoned_ms = customer.tombstoned_ms.max(Some(due_ms)),
     }
@@ -53,14 +53,14 @@ mod tests {
     use super::super::customer::{Customer, Fact};
     use super::*;
 
-    fn learnt(facts: &[(&str, i64)]) -> Customer {
+    fn learnt(facts: &[(&'static str, i64)]) -> Customer<'static> {
         let mut customer = Customer::default();
         for (metric, day) in facts {
             customer.learn(&Fact {
-                channel: "email".to_owned(),
-                metric: (*metric).to_owned(),
+                channel: "email",
+                metric,
                 at_ms: day * DAY_MS,
-                event_id: format!("{metric}{day}"),
+                event_id: metric,
                 delivery_id: None,
                 token: None,
                 machine: false,
@@ -69,7 +69,7 @@ mod tests {
         customer
     }
 
-    fn due_day(customer: &Customer) -> Option<i64> {
+    fn due_day(customer: &Customer<'_>) -> Option<i64> {
         due_ms(Kind::Tombstone, customer).map(|due| due / DAY_MS)
     }
 
@@ -98,10 +98,10 @@ mod tests {
         done(Kind::Tombstone, &mut customer, due);
         assert_eq!(due_ms(Kind::Tombstone, &customer), None);
         customer.learn(&Fact {
-            channel: "email".to_owned(),
-            metric: "delivered".to_owned(),
+            channel: "email",
+            metric: "delivered",
             at_ms: 5 * DAY_MS,
-            event_id: "later".to_owned(),
+            event_id: "later",
             delivery_id: None,
             token: None,
             machine: false,

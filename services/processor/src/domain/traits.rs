@@ -6,7 +6,7 @@ use super::customer::Customer;
 
 /// The traits of `customer`, without revision, time and changes.
 #[must_use]
-pub fn of(customer_id: &str, customer: &Customer) -> CustomerTraits {
+pub fn of(customer_id: &str, customer: &Customer<'_>) -> CustomerTraits {
     let mut traits = CustomerTraits { customer_id: customer_id.to_owned(), ..CustomerTraits::default() };
     if customer.last_email.is_some() {
         let complained = customer.complaint.is_some();
@@ -20,12 +20,12 @@ pub fn of(customer_id: &str, customer: &Customer) -> CustomerTraits {
     }
     let bounce = customer.bounce.as_ref();
     traits.email_bounced_at = bounce.map(|mark| mark.at_ms);
-    traits.last_bounce_delivery_id = bounce.and_then(|mark| mark.delivery_id.clone());
+    traits.last_bounce_delivery_id = bounce.and_then(|mark| mark.delivery_id).map(str::to_owned);
     traits.spam_complaint_at = customer.complaint.as_ref().map(|mark| mark.at_ms);
     traits.unsubscribed_at = customer.unsubscribe.as_ref().map(|mark| mark.at_ms);
     traits.last_email_click_at = customer.click_at;
     traits.last_email_engaged_at = customer.engaged_at;
-    traits.last_email_metric = customer.last_email.as_ref().map(|mark| mark.metric.clone());
+    traits.last_email_metric = customer.last_email.as_ref().map(|mark| mark.metric.to_owned());
     traits
 }
 

@@ -4,6 +4,8 @@
 //! event far from the present (a redrive, a wrong clock, no time at all) is also remembered in [`LATE`], by when it was
 //! appended. What is decided here depends only on the event and on the partition's clock, so a replay decides alike.
 
+use schemas::id::DedupeId;
+
 /// Days since 1970-01-01. [`LATE`] is none of them.
 pub type Day = u16;
 
@@ -25,6 +27,17 @@ pub fn day(at_ms: i64) -> Day {
 /// For how many days an id is remembered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window(Day);
+
+/// An event as the window sees it: all that decides whether it is a duplicate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sighting {
+    /// The event's id.
+    pub id: DedupeId,
+    /// The event's own day, where it has a usable time.
+    pub day: Option<Day>,
+    /// The day of the partition's clock when it is met.
+    pub now: Day,
+}
 
 /// Where an id is looked for, and where it is remembered when it is new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,11 +5,10 @@ use schemas::id::DedupeId;
 
 use super::changelog::{Chunk, Run};
 use super::meta::Meta;
-use super::store::{PartitionStore, StoreError};
 use super::timer::Timer;
 use super::value;
 use crate::domain::customer::Customer;
-use crate::domain::window::{Day, LATE, Window};
+use crate::domain::window::{Day, LATE, Sighting, Window};
 
 /// One partition's share of a transaction.
 #[derive(Debug)]
@@ -18,7 +17,8 @@ pub struct Overlay {
     previous: Meta,
     days: HashSet<(Day, DedupeId)>,
     late: HashMap<DedupeId, Day>,
-    customers: HashMap<Vec<u8>, Vec<u8>>,
+    customers: Vec<(Box<[u8]>, Vec<u8>)>,
+    runs: Vec<Run>,
     /// Whether each is to be in the index.
     timers: HashMap<Timer, bool>,
 }
@@ -27,41 +27,26 @@ impl Overlay {
     /// Nothing yet, on top of what `previous` left behind.
     #[must_use]
     pub fn new(previous: Meta) -> Self {
-        let (days, late, customers, timers) = Default::default();
-        Self { meta: previous, previous, days, late, customers, timers }
+        let (days, late, customers, runs, timers) = Default::default();
+        Self { meta: previous, previous, days, late, customers, runs, timers }
     }
 
-    /// Whether an event of day `event` and this id took effect before, within the window.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub fn knows(
-        &self,
-        store: &PartitionStore,
-        window: Window,
-        id: DedupeId,
-        event: Option<Day>,
-        now: Day,
-    ) -> Result<bool, StoreError> {
-        let place = window.place(event, now);
-        if let Some(day) = place.day.filter(|day| !window.day_expired(*day, now))
-            && (self.days.contains(&(day, id)) || store.has(day, id)?)
-        {
-            return Ok(true);
-        }
-        if !place.late {
-            return Ok(false);
-        }
-        let appended = match self.late.get(&id) {
-            Some(appended) => Some(*appended),
-            None => store.late(id)?,
-        };
-        Ok(appended.is_some_and(|appended| !window.late_expired(appended, now)))
+    /// Whether an event took effect in this transaction, within the window. What lies on disk is asked of
+    /// [`PartitionStore::remembers`](super::store::PartitionStore::remembers).
+    #[must_use]
+    pub fn knows(&self, window: Window, sighting: &Sighting) -> bool {
+        let Sighting { id, now, .. } = *sighting;
+        let place = window.place(sighting.day, now);
+        let in_day =
+            place.day.is_some_and(|day| !window.day_expired(day, now) && self.days.contains(&(day, id)));
+        let in_late = || self.late.get(&id).is_some_and(|appended| !window.late_expired(*appended, now));
+        in_day || (place.late && in_late())
     }
 
     /// Remembers an event that takes effect. Never one that becomes a dead letter: a redrive of it must count.
-    pub fn remember(&mut self, window: Window, id: DedupeId, event: Option<Day>, now: Day) {
-        let place = window.place(event, now);
+    pub fn remember(&mut self, window: Window, sighting: &Sighting) {
+        let Sighting { id, now, .. } = *sighting;
+        let place = window.place(sighting.day, now);
         if place.late {
             self.late.insert(id, now);
         }
@@ -70,9 +55,9 @@ impl Overlay {
         }
     }
 
-    /// Sets a customer's value.
-    pub fn put_customer(&mut self, key: &[u8], customer: &Customer) {
-        self.customers.insert(key.to_vec(), value::encode(customer));
+    /// Sets a customer's value. Each customer once: the order is kept, and the last one counts.
+    pub fn put_customer(&mut self, key: &[u8], customer: &Customer<'_>) {
+        self.customers.push((key.into(), value::encode(customer)));
     }
 
     /// Puts a timer into the index.
@@ -90,9 +75,10 @@ impl Overlay {
         self.timers.iter().map(|(timer, is_set)| (timer, *is_set))
     }
 
-    /// Sets where the transaction leaves the partition.
+    /// Sets where the transaction leaves the partition. Nothing is added afterwards.
     pub fn finish(&mut self, meta: Meta) {
         self.meta = meta;
+        self.runs = self.gathered();
     }
 
     /// Where the transaction leaves the partition.
@@ -103,12 +89,22 @@ impl Overlay {
 
     /// The customers changed.
     pub fn customers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.customers.iter().map(|(key, value)| (key.as_slice(), value.as_slice()))
+        self.customers.iter().map(|(key, value)| (&**key, value.as_slice()))
     }
 
-    /// The new ids by bucket.
+    /// The new ids by bucket, in the order in which they lie on disk: RocksDB takes neighbours more cheaply.
     #[must_use]
-    pub fn runs(&self) -> Vec<Run> {
+    pub fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    /// The transaction's dedupe chunk.
+    #[must_use]
+    pub fn chunk(&self) -> Chunk {
+        Chunk { meta: self.meta, previous_clock_ms: self.previous.clock_ms, runs: self.runs.clone() }
+    }
+
+    fn gathered(&self) -> Vec<Run> {
         let mut runs: HashMap<(Day, Day), Vec<[u8; 16]>> = HashMap::new();
         for (day, id) in &self.days {
             runs.entry((*day, 0)).or_default().push(id.0);
@@ -119,12 +115,7 @@ impl Overlay {
         let mut runs: Vec<Run> =
             runs.into_iter().map(|((bucket, appended), ids)| Run { bucket, appended, ids }).collect();
         runs.sort_by_key(|run| (run.bucket, run.appended));
+        runs.iter_mut().for_each(|run| run.ids.sort_unstable());
         runs
-    }
-
-    /// The transaction's dedupe chunk.
-    #[must_use]
-    pub fn chunk(&self) -> Chunk {
-        Chunk { meta: self.meta, previous_clock_ms: self.previous.clock_ms, runs: self.runs() }
     }
 }

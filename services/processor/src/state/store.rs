@@ -15,6 +15,8 @@ use super::meta::{Meta, Progress};
 use super::overlay::Overlay;
 use crate::domain::window::{Day, LATE, Window};
 
+mod probe;
+
 /// Dedupe ids, `bucket ‖ id`: no value, or in the late bucket the day on which the id was appended.
 const IDS: &str = "ids";
 /// Everything else, by the first byte of the key. RocksDB insists on this family; a third one would only cost.

@@ -17,7 +17,7 @@ pub struct Timer {
 
 impl Timer {
     /// What a customer's state asks for.
-    pub fn of<'a>(key: &'a [u8], customer: &'a Customer) -> impl Iterator<Item = Self> + 'a {
+    pub fn of<'a>(key: &'a [u8], customer: &'a Customer<'a>) -> impl Iterator<Item = Self> + 'a {
         let timer = |kind| Some(Self { at_ms: due_ms(kind, customer)?, kind, key: key.to_vec() });
         Kind::ALL.into_iter().filter_map(timer)
     }

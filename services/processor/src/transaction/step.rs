@@ -1,36 +1,36 @@
 //! One partition's share of a transaction: records in, changes and outputs out. Nothing here is written anywhere yet.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use hashbrown::HashMap;
-use hashbrown::hash_map::EntryRef;
-use kafka::{Incoming, RecordOffset};
-use schemas::codec::{self, DecodeError, EncodeError};
-use schemas::header::{EVENT_ID, TRACEPARENT};
-use schemas::id::{DedupeId, EVENT_ID_BYTES_MAX};
-use schemas::key::Holder;
-use schemas::record::{DeadLetter, MessageOutcome, RawRecord, Suppression};
+use bumpalo::Bump;
+use kafka::{Incoming, NextOffset, RecordOffset};
+use schemas::codec::{DecodeError, EncodeError};
 use schemas::token::TokenKey;
-use schemas::topic::{RECORD_BYTES_MAX, Topic};
+use schemas::topic::Topic;
 use thiserror::Error;
-use webhook::event::Event;
 
-use crate::domain::customer::Customer;
-use crate::domain::window::{self, Day, Window};
-use crate::domain::{outcome, suppression, traits};
+use self::customers::Customers;
+use self::input::{Input, Unfit};
+use self::letter::Letter;
+use self::tell::{Meaning, Told};
+use crate::domain::outcome;
+use crate::domain::window::{Sighting, Window};
 use crate::state::meta::Meta;
 use crate::state::overlay::Overlay;
 use crate::state::store::{PartitionStore, StoreError};
 use crate::state::timer::Timer;
 use crate::state::value;
 
+mod customers;
+mod input;
+mod letter;
+mod tell;
 mod timing;
 
-/// Room that a record's key, headers and framing take beside its value, in bytes.
-const RECORD_OVERHEAD_BYTES: usize = 16 << 10;
-
-/// How much of a record a dead letter keeps, and the longest key that it is given, in bytes: a dead letter must always fit.
-const DEAD_LETTER_BYTES_MAX: usize = 64 << 10;
+/// Records that are read before the disk is asked about all of them at once. More would save little, and leave the
+/// processor's cache.
+const READ_AT_ONCE: usize = 128;
 
 /// Longest text that is taken over into a header or a dead letter from a record that may hold anything, in bytes.
 const TEXT_BYTES_MAX: usize = 256;
@@ -111,7 +111,7 @@ pub struct Due {
 /// Works `due` and then `records` off, in their order, on top of `store` as `meta` left it.
 ///
 /// # Errors
-/// See [`StepError`]; a record that can't be understood is none, but a dead letter.
+/// See [`StepError`]; a record that can't be understood is none, but a dead letter, and so is one on which the code fails.
 pub fn step(
     rules: &Rules,
     partition: i32,
@@ -120,35 +120,46 @@ pub fn step(
     due: &Due,
     records: &[Incoming],
 ) -> Result<Step, StepError> {
+    step_by(outcome::of, rules, partition, store, meta, due, records)
+}
+
+/// As [`step`], with what an event means as a value.
+fn step_by(
+    meaning: Meaning,
+    rules: &Rules,
+    partition: i32,
+    store: &PartitionStore,
+    meta: &Meta,
+    due: &Due,
+    records: &[Incoming],
+) -> Result<Step, StepError> {
+    let arena = Bump::new();
     let mut work = Work {
+        meaning,
         rules,
         partition,
         store,
         overlay: Overlay::new(*meta),
-        clock_ms: meta.clock_ms,
         outputs: Vec::with_capacity(records.len()),
         counts: Counts::default(),
-        touched: HashMap::new(),
+        customers: Customers::new(&arena),
+        buffer: Vec::new(),
     };
-    due.timers.iter().try_for_each(|timer| work.fire(timer, due.now_ms))?;
-    let mut next = meta.src_next();
-    let mut stopped = None;
-    for record in records.iter().filter(|record| !meta.src_next().is_past(record.offset)) {
-        work.clock_ms = work.clock_ms.max(record.timestamp_ms);
-        match work.read(record) {
-            Ok(input) => work.take(record, &input)?,
-            Err(Unfit::DeadLetter(letter)) => work.set_aside(record, letter)?,
-            Err(Unfit::Stop(error)) => {
-                stopped = Some((record.offset, error));
-                break;
-            }
+    work.fire(due)?;
+    let mut end = End { next: meta.src_next(), clock_ms: meta.clock_ms, stopped: None };
+    let pending: Vec<&Incoming> =
+        records.iter().filter(|record| !meta.src_next().is_past(record.offset)).collect();
+    for records in pending.chunks(READ_AT_ONCE) {
+        let readings = work.read(records, &mut end);
+        work.take_all(&readings)?;
+        if end.stopped.is_some() {
+            break;
         }
-        next = record.offset.next();
     }
-    work.publish_customers()?;
-    let Work { mut overlay, outputs, counts, clock_ms, .. } = work;
-    overlay.finish(meta.followed_by(next, clock_ms));
-    Ok(Step { overlay, outputs, counts, stopped })
+    let Work { mut overlay, mut outputs, counts, customers, .. } = work;
+    customers.publish(&mut overlay, &mut outputs)?;
+    overlay.finish(meta.followed_by(end.next, end.clock_ms));
+    Ok(Step { overlay, outputs, counts, stopped: end.stopped })
 }
 
 impl Step {
@@ -159,197 +170,108 @@ impl Step {
     }
 }
 
-/// A raw record that can be worked off.
-struct Input<'a> {
-    key: &'a [u8],
-    customer_id: &'a str,
-    is_person: bool,
-    id: DedupeId,
-    raw: RawRecord,
-    event: Event,
+/// How far a step came.
+struct End {
+    next: NextOffset,
+    clock_ms: i64,
+    stopped: Option<(RecordOffset, DecodeError)>,
 }
 
-/// Why a record is not worked off.
-enum Unfit {
-    DeadLetter(Letter),
-    Stop(DecodeError),
-}
-
-struct Letter {
-    reason: &'static str,
-    event_id: Option<String>,
-    source: Option<String>,
-}
-
-impl Letter {
-    fn new(reason: &'static str) -> Self {
-        Self { reason, event_id: None, source: None }
-    }
-
-    fn of(reason: &'static str, raw: &RawRecord) -> Self {
-        Self { reason, event_id: Some(raw.event_id.clone()), source: Some(raw.source.clone()) }
-    }
-}
-
-/// A customer whom the step has met.
-struct Touched {
-    before: Customer,
-    now: Customer,
-    as_of: i64,
+/// A record as it was read, at the partition's clock.
+struct Reading<'a> {
+    record: &'a Incoming,
+    clock_ms: i64,
+    input: Result<Input<'a>, Letter>,
 }
 
 struct Work<'a> {
+    meaning: Meaning,
     rules: &'a Rules,
     partition: i32,
     store: &'a PartitionStore,
     overlay: Overlay,
-    clock_ms: i64,
     outputs: Vec<Output>,
     counts: Counts,
-    touched: HashMap<Vec<u8>, Touched>,
+    customers: Customers<'a>,
+    /// Where records are encoded.
+    buffer: Vec<u8>,
 }
 
-impl Work<'_> {
-    fn read<'r>(&self, record: &'r Incoming) -> Result<Input<'r>, Unfit> {
-        let dead = |reason| Unfit::DeadLetter(Letter::new(reason));
-        let value = record.value.as_deref().ok_or(dead("no_value"))?;
-        let raw: RawRecord = match codec::decode(value) {
-            Ok(raw) => raw,
-            // A newer version wrote it: dead-lettering would drain good events during a rolling upgrade.
-            Err(error @ DecodeError::UnknownFingerprint(_)) => return Err(Unfit::Stop(error)),
-            Err(_) => return Err(dead("malformed_record")),
-        };
-        let dead = |reason| Unfit::DeadLetter(Letter::of(reason, &raw));
-        let key = record.key.as_deref().ok_or_else(|| dead("no_key"))?;
-        let holder = Holder::parse(key).ok_or_else(|| dead("foreign_key"))?;
-        let customer_id = std::str::from_utf8(key).map_err(|_| dead("foreign_key"))?;
-        if schemas::partition::of(key, self.rules.partitions) != self.partition {
-            return Err(dead("wrong_partition"));
+impl<'a> Work<'a> {
+    /// Reads `records` up to one that stops the partition.
+    fn read(&self, records: &[&'a Incoming], end: &mut End) -> Vec<Reading<'a>> {
+        let mut readings = Vec::with_capacity(records.len());
+        for &record in records {
+            let clock_ms = end.clock_ms.max(record.timestamp_ms);
+            let read = || Input::read(record, self.rules, self.partition, clock_ms);
+            let input = match surviving(read, || Err(Unfit::DeadLetter(Letter::poison(None)))) {
+                Ok(input) => Ok(input),
+                Err(Unfit::DeadLetter(letter)) => Err(letter),
+                Err(Unfit::Stop(error)) => {
+                    end.stopped = Some((record.offset, error));
+                    break;
+                }
+            };
+            (end.next, end.clock_ms) = (record.offset.next(), clock_ms);
+            readings.push(Reading { record, clock_ms, input });
         }
-        if raw.kind != "webhook" {
-            return Err(dead("unsupported_kind"));
-        }
-        let id = <[u8; 16]>::try_from(raw.id.as_slice()).map_err(|_| dead("no_id"))?;
-        if raw.event_id.is_empty() || raw.event_id.len() > EVENT_ID_BYTES_MAX {
-            return Err(dead("no_id"));
-        }
-        let event = Event::parse(&raw.bytes).map_err(|unread| dead(unread.code()))?;
-        let id = DedupeId(id).of_customer(key);
-        Ok(Input { key, customer_id, is_person: holder.is_person(), id, raw, event })
+        readings
     }
 
-    fn take(&mut self, record: &Incoming, input: &Input<'_>) -> Result<(), StepError> {
-        let (window, now) = (self.rules.window, window::day(self.clock_ms));
-        let event_day: Option<Day> = input.event.time.known_ms().map(window::day);
-        if self.overlay.knows(self.store, window, input.id, event_day, now)? {
-            self.counts.duplicate += 1;
-            return Ok(());
-        }
-        let tokens = &self.rules.tokens;
-        let outcome = outcome::of(&input.event, &input.raw, input.customer_id, record.timestamp_ms, tokens);
-        let value = codec::encode(&outcome)?;
-        if value.len() + input.key.len() + RECORD_OVERHEAD_BYTES > RECORD_BYTES_MAX as usize {
-            return self.set_aside(record, Letter::of("too_large", &input.raw));
-        }
-        self.overlay.remember(window, input.id, event_day, now);
-        self.counts.unique += 1;
-        let headers = outcome_headers(&outcome, record);
-        self.outputs.push(Output {
-            topic: Topic::Warehouse,
-            key: Some(input.key.to_vec()),
-            value: Some(value),
-            headers,
-        });
-        if input.is_person {
-            self.learn(input.key, &outcome)?;
+    fn take_all(&mut self, readings: &[Reading<'a>]) -> Result<(), StepError> {
+        let inputs = || readings.iter().filter_map(|reading| reading.input.as_ref().ok());
+        let sightings: Vec<Sighting> = inputs().map(|input| input.sighting).collect();
+        let on_disk = self.store.remembers(self.rules.window, &sightings)?;
+        let new = inputs().zip(&on_disk).filter(|(input, is_known)| input.is_person && !**is_known);
+        self.customers.fetch(self.store, new.map(|(input, _)| input.key))?;
+        let mut on_disk = on_disk.into_iter();
+        for Reading { record, clock_ms, input } in readings {
+            let is_on_disk = input.is_ok() && on_disk.next() == Some(true);
+            match input {
+                Ok(input) if is_on_disk || self.overlay.knows(self.rules.window, &input.sighting) => {
+                    self.counts.duplicate += 1;
+                }
+                Ok(input) => self.take(record, *clock_ms, input)?,
+                Err(letter) => self.set_aside(record, *clock_ms, letter)?,
+            }
         }
         Ok(())
     }
 
-    fn learn(&mut self, key: &[u8], outcome: &MessageOutcome) -> Result<(), StepError> {
-        let clock_ms = self.clock_ms;
-        let touched = self.touch(key)?;
-        touched.now.learn(&outcome::fact(outcome));
-        touched.as_of = clock_ms;
-        Ok(())
-    }
-
-    /// A customer, read once in a step.
-    fn touch(&mut self, key: &[u8]) -> Result<&mut Touched, StepError> {
-        Ok(match self.touched.entry_ref(key) {
-            EntryRef::Occupied(touched) => touched.into_mut(),
-            EntryRef::Vacant(vacant) => {
-                let stored = self.store.customer(key)?;
-                let before = stored.as_deref().map(value::decode).transpose()?.unwrap_or_default();
-                let now = before.clone();
-                vacant.insert(Touched { before, now, as_of: self.clock_ms })
+    /// Lets a new event take effect. First all that can fail is worked out, then it is noted.
+    fn take(&mut self, record: &'a Incoming, clock_ms: i64, input: &Input<'a>) -> Result<(), StepError> {
+        let Self { meaning, rules, customers, buffer, .. } = self;
+        let told = || tell::told(*meaning, record, input, &rules.tokens, customers, buffer);
+        let poison = || Ok(Err(Letter::poison(Some(&input.raw))));
+        match surviving(told, poison)? {
+            Ok(Told { outcome, customer }) => {
+                self.overlay.remember(self.rules.window, &input.sighting);
+                self.counts.unique += 1;
+                self.outputs.push(outcome);
+                if let Some(customer) = customer {
+                    self.customers.set(input.key, customer, clock_ms);
+                }
+                Ok(())
             }
-        })
-    }
-
-    /// Publishes each customer once, as the transaction leaves it.
-    fn publish_customers(&mut self) -> Result<(), StepError> {
-        for (key, mut touched) in std::mem::take(&mut self.touched) {
-            if touched.now == touched.before {
-                continue;
-            }
-            let customer_id = String::from_utf8_lossy(&key).into_owned();
-            let old = traits::of(&customer_id, &touched.before);
-            let mut new = traits::of(&customer_id, &touched.now);
-            let changed = traits::changed(&old, &new);
-            if !changed.is_empty() {
-                touched.now.revision += 1;
-                (new.revision, new.as_of, new.changed) = (touched.now.revision, touched.as_of, changed);
-                self.outputs.push(output(Topic::Trait, &key, codec::encode(&new)?));
-            }
-            let entries = suppression::of(&touched.now);
-            if entries != suppression::of(&touched.before) {
-                let suppression = Suppression { customer_id, as_of: touched.as_of, entries };
-                self.outputs.push(output(Topic::Suppression, &key, codec::encode(&suppression)?));
-            }
-            self.arm(&key, &touched);
-            self.overlay.put_customer(&key, &touched.now);
+            Err(letter) => self.set_aside(record, clock_ms, &letter),
         }
-        Ok(())
     }
 
-    fn set_aside(&mut self, record: &Incoming, letter: Letter) -> Result<(), StepError> {
-        let bytes = record.value.as_deref().unwrap_or_default();
-        let kept = &bytes[..bytes.len().min(DEAD_LETTER_BYTES_MAX)];
-        let key = record.key.clone().filter(|key| key.len() <= DEAD_LETTER_BYTES_MAX);
-        let short = |text: Option<String>| text.filter(|text| text.len() <= TEXT_BYTES_MAX);
-        let letter_record = DeadLetter {
-            stage: "processor".to_owned(),
-            reason: letter.reason.to_owned(),
-            event_id: short(letter.event_id),
-            origin_topic: Some(record.topic.to_string()),
-            origin_partition: Some(i64::from(record.partition)),
-            origin_offset: Some(record.offset.0),
-            source: short(letter.source),
-            kept_at: self.clock_ms,
-            key: key.clone(),
-            bytes: kept.to_vec(),
-            length: i64::try_from(bytes.len()).unwrap_or(i64::MAX),
-            sha256: (kept.len() < bytes.len()).then(|| schemas::id::sha256(bytes)),
-            ..DeadLetter::default()
-        };
+    fn set_aside(&mut self, record: &Incoming, clock_ms: i64, letter: &Letter) -> Result<(), StepError> {
         *self.counts.dead_lettered.entry(letter.reason).or_default() += 1;
-        let value = codec::encode(&letter_record)?;
-        self.outputs.push(Output { topic: Topic::DeadLetter, key, value: Some(value), headers: Vec::new() });
+        self.outputs.push(letter.output(record, clock_ms)?);
         Ok(())
     }
+}
+
+/// What `work` gives, or, where it panics, what `instead` does: a record on which the code fails must not end the process
+/// again and again. `work` changes nothing that is looked at afterwards.
+fn surviving<T>(work: impl FnOnce() -> T, instead: impl FnOnce() -> T) -> T {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| instead())
 }
 
 fn output(topic: Topic, key: &[u8], value: Vec<u8>) -> Output {
     Output { topic, key: Some(key.to_vec()), value: Some(value), headers: Vec::new() }
-}
-
-fn outcome_headers(outcome: &MessageOutcome, record: &Incoming) -> Vec<(&'static str, Vec<u8>)> {
-    let fits = |value: &[u8]| value.len() <= TEXT_BYTES_MAX;
-    let traceparent = record.headers.iter().find(|(name, value)| name == TRACEPARENT && fits(value));
-    let mut headers = vec![(EVENT_ID, outcome.event_id.clone().into_bytes())];
-    headers.extend(traceparent.map(|(_, value)| (TRACEPARENT, value.clone())));
-    headers
 }
 
 #[cfg(test)]

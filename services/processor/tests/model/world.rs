@@ -150,6 +150,10 @@ impl World {
         self.owners[o].transaction?.state.act().ok()
     }
 
+    fn is_starting(&self, o: usize) -> bool {
+        self.owners[o].life == Life::Starting
+    }
+
     /// Whether some partition of its transaction is still its own.
     fn holds_any(&self, o: usize) -> bool {
         self.owners[o].transaction.is_some_and(|it| it.shares.iter().flatten().any(|share| share.held))
@@ -190,6 +194,7 @@ impl World {
             Move::Begin(o, records) => drive(self, o, &|driver| driver.begin(records)),
             Move::Turn(o, luck) => drive(self, o, &|driver| driver.turn(luck)),
             Move::DiskFails(o) => drive(self, o, &|driver| driver.reply(Act::Apply, Reply::Refused)),
+            Move::GiveUp(o) if self.is_starting(o.into()) => self.init(o.into(), true),
             Move::GiveUp(o) => {
                 let act = self.act(o.into()).unwrap_or(Act::Renew);
                 drive(self, o, &|driver| driver.reply(act, Reply::GivenUp));
@@ -207,7 +212,7 @@ impl World {
             Move::Revoke(o, p) => self.revoke(o.into(), p.into(), !scene.has(Breakage::NoLettingGo)),
             Move::Assign(p, to) => self.assign(p.into(), to.into()),
             Move::Learn(o) => self.learn(o.into(), !scene.has(Breakage::NoLettingGo)),
-            Move::Restart(o) => self.owners[usize::from(o)].life = Life::Starting,
+            Move::Restart(o) => self.start(o.into()),
             Move::Arrive => self.broker.arrive(),
             Move::Timeout(o) => self.broker.fence(o.into()),
             Move::Expel(o) => self.expel(o.into()),
@@ -226,19 +231,23 @@ impl World {
         self.broker.coordinators[o].current = false;
     }
 
-    /// A start ends what the predecessor left; with the same static name, it has its partitions back.
-    fn init(&mut self, o: usize, later: bool) {
-        if !later && self.broker.serve(o, Request::Init, true) != Reply::Done {
-            return;
-        }
-        self.owners[o].doubtful = later;
-        self.owners[o].life = Life::Up;
+    /// A process joins at once; with the same static name, it has its partitions back.
+    fn start(&mut self, o: usize) {
+        self.owners[o].life = Life::Starting;
         if !self.broker.member[o] {
             return self.join(o);
         }
-        self.broker.rebalance();
+        self.broker.replace(o);
         for p in (0..PARTITIONS).filter(|p| self.broker.assigned[*p] == u8::try_from(o).ok()) {
             self.owners[o].parts[p] = Part::Asking;
+        }
+    }
+
+    /// Ends what the predecessor left, or leaves that to the first transaction.
+    fn init(&mut self, o: usize, later: bool) {
+        if later || self.broker.serve(o, Request::Init, true) == Reply::Done {
+            self.owners[o].life = Life::Up;
+            self.owners[o].doubtful = later;
         }
     }
 
@@ -250,7 +259,7 @@ impl World {
     /// The session ends, and another begins: as a crash, but for the process.
     pub(crate) fn start_over(&mut self, o: usize) {
         self.crash(o);
-        self.owners[o].life = Life::Starting;
+        self.start(o);
     }
 
     fn revoke(&mut self, o: usize, p: usize, waits: bool) {
@@ -260,7 +269,7 @@ impl World {
         }
         self.broker.assigned[p] = None;
         let to = self.broker.moving[p].take().map(usize::from);
-        if let Some(to) = to.filter(|to| self.broker.member[*to] && self.owners[*to].life == Life::Up) {
+        if let Some(to) = to.filter(|to| self.broker.member[*to] && self.owners[*to].life != Life::Down) {
             self.assign(p, to);
         }
     }

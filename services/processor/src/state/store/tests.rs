@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::domain::customer::Customer;
-use crate::domain::window::DAY_MS;
+use crate::domain::window::{DAY_MS, Sighting};
 use crate::state::memory::Budget;
 use crate::state::meta::Incarnation;
 use crate::state::value;
@@ -64,15 +64,16 @@ fn meta(seq: u64) -> Meta {
 fn transaction(seq: u64, revision: i64) -> Overlay {
     let mut overlay = Overlay::new(meta(seq - 1));
     overlay.put_customer(b"u1", &Customer { revision, ..Customer::default() });
-    overlay.remember(window(), id(1), Some(TODAY), TODAY);
-    overlay.remember(window(), id(2), Some(TODAY - 20), TODAY);
+    let of = |number, day| Sighting { id: id(number), day: Some(day), now: TODAY };
+    overlay.remember(window(), &of(1, TODAY));
+    overlay.remember(window(), &of(2, TODAY - 20));
     overlay.finish(meta(seq));
     overlay
 }
 
-fn customer(store: &PartitionStore) -> Option<Customer> {
+fn customer(store: &PartitionStore) -> Option<Customer<'static>> {
     let bytes = store.customer(b"u1").expect("reads")?;
-    Some(value::decode(&bytes).expect("decodes"))
+    Some(value::decode(bytes.leak()).expect("decodes"))
 }
 
 /// P3: what was applied is there when the process comes back.
@@ -160,23 +161,67 @@ fn a_folder_of_somebody_else_is_refused_and_not_touched() {
     assert_eq!(store.meta().expect("reads"), Some(meta(1)));
 }
 
-/// P1: what the transaction in the making has learnt counts before what is on disk.
+/// P1: what the transaction in the making has learnt counts as well as what is on disk.
 #[test]
-fn the_overlay_wins_over_the_disk() {
+fn an_id_is_known_from_the_overlay_and_from_the_disk() {
     let (fixture, window) = (Fixture::new(), window());
     let store = fixture.open();
+    let of = |number, day, now| Sighting { id: id(number), day, now };
     let mut old = Overlay::new(meta(0));
-    old.remember(window, id(3), None, TODAY - WINDOW_DAYS - 1);
+    old.remember(window, &of(3, None, TODAY - WINDOW_DAYS - 1));
+    old.finish(meta(1));
     store.apply(&old).expect("applies");
 
+    let late = of(3, None, TODAY);
+    let on_disk = || store.remembers(window, &[late, of(4, Some(TODAY), TODAY)]).expect("reads");
     let mut overlay = Overlay::new(meta(1));
-    let knows = |overlay: &Overlay| overlay.knows(&store, window, id(3), None, TODAY).expect("reads");
-    assert!(!knows(&overlay), "forgotten by the window, though still on disk");
-    overlay.remember(window, id(3), None, TODAY);
-    assert!(knows(&overlay), "the disk still holds the older day");
-    assert!(!overlay.knows(&store, window, id(4), Some(TODAY), TODAY).expect("reads"));
+    assert_eq!(on_disk(), [false, false], "forgotten by the window, though still on disk");
+    assert!(!overlay.knows(window, &late));
+    overlay.remember(window, &late);
+    assert!(overlay.knows(window, &late) && !overlay.knows(window, &of(4, Some(TODAY), TODAY)));
+    assert_eq!(on_disk(), [false, false], "the disk still holds the older day");
+    overlay.finish(meta(2));
     store.apply(&overlay).expect("applies");
-    assert!(knows(&Overlay::new(meta(2))));
+    assert_eq!(on_disk(), [true, false]);
+}
+
+proptest! {
+    /// P1: many ids asked at once are answered as each alone would be.
+    #[test]
+    fn a_batch_of_ids_is_answered_id_by_id(
+        stored in proptest::collection::vec((0u32..12, proptest::option::of(TODAY - 3..TODAY + 3)), 0..12),
+        asked in proptest::collection::vec((0u32..12, proptest::option::of(TODAY - 3..TODAY + 3)), 0..24),
+    ) {
+        let (fixture, window) = (Fixture::new(), window());
+        let store = fixture.open();
+        let of = |(number, day): &(u32, Option<Day>)| Sighting { id: id(*number), day: *day, now: TODAY };
+        let mut overlay = Overlay::new(meta(0));
+        stored.iter().for_each(|given| overlay.remember(window, &of(given)));
+        overlay.finish(meta(1));
+        store.apply(&overlay).expect("applies");
+        let asked: Vec<Sighting> = asked.iter().map(of).collect();
+        let alone: Vec<bool> = asked.iter().map(|sighting| overlay.knows(window, sighting)).collect();
+        prop_assert_eq!(store.remembers(window, &asked).expect("reads"), alone);
+    }
+
+    #[test]
+    fn a_batch_of_customers_is_read_key_by_key(
+        stored in proptest::collection::btree_set("[a-c]{0,2}", 0..6),
+        asked in proptest::collection::btree_set("[a-c]{0,2}", 0..8),
+    ) {
+        let store = Fixture::new().open();
+        let mut overlay = Overlay::new(meta(0));
+        for (revision, key) in (1..).zip(&stored) {
+            overlay.put_customer(key.as_bytes(), &Customer { revision, ..Customer::default() });
+        }
+        overlay.finish(meta(1));
+        store.apply(&overlay).expect("applies");
+        let mut read = BTreeMap::new();
+        let keys = asked.iter().rev().map(String::as_bytes);
+        store.customers(keys, |key, value| drop(read.insert(key.to_vec(), value.map(<[u8]>::to_vec)))).expect("reads");
+        let alone = asked.iter().map(|key| (key.clone().into_bytes(), store.customer(key.as_bytes()).expect("reads")));
+        prop_assert_eq!(read, alone.collect());
+    }
 }
 
 /// A replay from any lower bound changes nothing: what changelogs hold is absolute.

@@ -2,46 +2,34 @@
 
 use schemas::topic::Topic;
 
-use super::{Output, StepError, Work};
+use super::{Due, Output, StepError, Work};
 use crate::domain::timer::{Kind, done, due_ms};
 use crate::state::timer::Timer;
 
-impl Work<'_> {
-    /// Looks at a customer whose timer has come up at `now_ms`. The state tells what is really due: now, later, or no more.
-    pub(super) fn fire(&mut self, timer: &Timer, now_ms: i64) -> Result<(), StepError> {
-        self.overlay.take_timer(timer.clone());
-        let touched = self.touch(&timer.key)?;
-        let due = due_ms(timer.kind, &touched.now);
-        let Some(due) = due.filter(|due| *due <= now_ms) else {
-            if let Some(at_ms) = due {
-                self.overlay.put_timer(Timer { at_ms, ..timer.clone() });
-            }
-            return Ok(());
-        };
-        done(timer.kind, &mut touched.now, due);
-        match timer.kind {
-            Kind::Tombstone => {
-                let key = Some(timer.key.clone());
-                self.outputs.push(Output {
-                    topic: Topic::Suppression,
-                    key,
-                    value: None,
-                    headers: Vec::new(),
-                });
+impl<'a> Work<'a> {
+    /// Looks at the customers whose timers have come up. The state tells what is really due: now, later, or no more.
+    pub(super) fn fire(&mut self, due: &'a Due) -> Result<(), StepError> {
+        self.customers.fetch(self.store, due.timers.iter().map(|timer| timer.key.as_slice()))?;
+        for timer in &due.timers {
+            self.overlay.take_timer(timer.clone());
+            let mut customer = self.customers.get(&timer.key);
+            match due_ms(timer.kind, &customer) {
+                Some(at_ms) if at_ms <= due.now_ms => {
+                    done(timer.kind, &mut customer, at_ms);
+                    self.customers.set(&timer.key, customer, self.overlay.meta().clock_ms);
+                    self.counts.timers += 1;
+                    match timer.kind {
+                        Kind::Tombstone => self.outputs.push(tombstone(&timer.key)),
+                    }
+                }
+                Some(at_ms) => self.overlay.put_timer(Timer { at_ms, ..timer.clone() }),
+                None => {}
             }
         }
-        self.counts.timers += 1;
         Ok(())
     }
+}
 
-    /// Puts into the index what `key`'s customer now asks for. A deadline that has only moved later has an entry already, which
-    /// will find out.
-    pub(super) fn arm(&mut self, key: &[u8], touched: &super::Touched) {
-        for timer in Timer::of(key, &touched.now) {
-            let before = due_ms(timer.kind, &touched.before);
-            if before.is_none_or(|before| timer.at_ms < before) {
-                self.overlay.put_timer(timer);
-            }
-        }
-    }
+fn tombstone(key: &[u8]) -> Output {
+    Output { topic: Topic::Suppression, key: Some(key.to_vec()), value: None, headers: Vec::new() }
 }

@@ -264,6 +264,13 @@ impl Broker {
         }
     }
 
+    /// A static member is there again, and its former self is refused.
+    pub(crate) fn replace(&mut self, by: usize) {
+        if let Some(late) = self.late.take_if(|late| usize::from(late.by) == by) {
+            self.hold(Late { generation: false, ..late });
+        }
+    }
+
     /// The attempt of `by` is over: the next one draws another number, and nobody compares with this one any more.
     pub(crate) fn end_attempt(&mut self, by: usize) {
         let number = u8::try_from(by).ok();

@@ -12,7 +12,7 @@ pub(crate) fn is_fault(world: &World, what: Move) -> bool {
         Move::Turn(_, luck) => luck != Luck::Good,
         Move::Timeout(o) => !world.is_orphaned(o.into()),
         Move::Expel(o) => world.owners[usize::from(o)].life != Life::Down,
-        Move::GiveUp(o) => world.holds_any(o.into()),
+        Move::GiveUp(o) => world.is_starting(o.into()) || world.holds_any(o.into()),
         Move::Rebalance(..) | Move::Crash(_) | Move::OldDisk(..) | Move::DiskFails(_) => true,
         _ => false,
     }
@@ -61,28 +61,28 @@ fn markers(world: &World, o: usize, n: u8, moves: &mut Vec<Move>) {
 }
 
 fn membership(world: &World, scene: &Scene, o: usize, n: u8, moves: &mut Vec<Move>) {
-    let is_busy = world.broker.coordinators[o].is_busy();
-    match world.owners[o].life {
-        Life::Down => moves.push(Move::Restart(n)),
-        Life::Starting if !is_busy => moves.push(Move::Init(n)),
-        Life::Up if !world.is_gate_held(o, scene) => {
-            let Owner { transaction, parts, .. } = &world.owners[o];
-            let can_give_up =
-                |part: &Part| transaction.is_none() || !matches!(part, Part::Absent | Part::Leaving);
-            if !world.broker.member[o] {
-                return moves.extend(parts.iter().any(can_give_up).then_some(Move::Learn(n)));
-            }
-            let asked = |p: usize| world.broker.moving[p].is_some() && world.broker.assigned[p] == Some(n);
-            let parts = parts.iter().zip(0u8..).filter(|(part, p)| asked((*p).into()) && can_give_up(part));
-            moves.extend(parts.map(|(_, p)| Move::Revoke(n, p)));
-        }
+    let Owner { life, transaction, parts, .. } = &world.owners[o];
+    match life {
+        Life::Down => return moves.push(Move::Restart(n)),
+        Life::Starting if !world.broker.coordinators[o].is_busy() => moves.push(Move::Init(n)),
         Life::Starting | Life::Up => {}
+    }
+    if world.is_gate_held(o, scene) {
+        return;
+    }
+    let can_give_up = |part: &Part| transaction.is_none() || !matches!(part, Part::Absent | Part::Leaving);
+    if world.broker.member[o] {
+        let asked = |p: usize| world.broker.moving[p].is_some() && world.broker.assigned[p] == Some(n);
+        let parts = parts.iter().zip(0u8..).filter(|(part, p)| asked((*p).into()) && can_give_up(part));
+        moves.extend(parts.map(|(_, p)| Move::Revoke(n, p)));
+    } else if parts.iter().any(can_give_up) {
+        moves.push(Move::Learn(n));
     }
 }
 
 fn assignments(world: &World, scene: &Scene, moves: &mut Vec<Move>) {
     for p in scene.partitions().filter(|p| world.broker.assigned[*p].is_none()) {
-        let listens = |o: &usize| world.broker.member[*o] && world.owners[*o].life == Life::Up;
+        let listens = |o: &usize| world.broker.member[*o] && world.owners[*o].life != Life::Down;
         let to = (0..scene.owners).zip(0u8..).filter(|(o, _)| listens(o));
         moves.extend(to.map(|(_, to)| Move::Assign(u8::try_from(p).expect("few partitions"), to)));
     }
@@ -127,11 +127,14 @@ fn faults(world: &World, o: usize, n: u8, moves: &mut Vec<Move>) {
         return;
     }
     moves.push(Move::Crash(n));
-    if owner.life == Life::Up && world.broker.member[o] {
+    if world.broker.member[o] {
         moves.push(Move::Expel(n));
     }
     if world.broker.coordinators[o].phase == Phase::Ongoing && !world.is_orphaned(o) {
         moves.push(Move::Timeout(n));
+    }
+    if world.is_starting(o) {
+        moves.push(Move::GiveUp(n));
     }
     let Some(act) = world.act(o) else { return };
     match act {
@@ -151,7 +154,7 @@ fn faults(world: &World, o: usize, n: u8, moves: &mut Vec<Move>) {
 
 fn rebalances(world: &World, scene: &Scene, moves: &mut Vec<Move>) {
     let broker = &world.broker;
-    let listens = |o: usize| broker.member[o] && world.owners[o].life == Life::Up;
+    let listens = |o: usize| broker.member[o] && world.owners[o].life != Life::Down;
     for p in scene.partitions().filter(|p| broker.moving[*p].is_none()) {
         let Some(from) = broker.assigned[p].map(usize::from).filter(|from| listens(*from)) else { continue };
         let to = (0..scene.owners).zip(0u8..).filter(|(o, _)| *o != from && listens(*o));

@@ -98,7 +98,7 @@ impl Transaction {
 pub(crate) enum Life {
     #[default]
     Down,
-    /// Ends what its predecessor left, before anything else.
+    /// Joins and restores, and has not yet ended what its predecessor left.
     Starting,
     Up,
 }

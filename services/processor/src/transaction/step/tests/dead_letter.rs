@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 
 use kafka::{Incoming, NextOffset};
 use schemas::codec;
-use schemas::record::{Command, RawRecord};
+use schemas::record::{Command, MessageOutcome, RawRecord, RawView};
+use schemas::token::TokenKey;
 use schemas::topic::Topic;
+use webhook::event::Event;
 
 use super::world::{FIRST, NOW_MS, World, encoded, event, incoming, raw, record};
-use crate::transaction::step::Step;
+use crate::domain::outcome;
+use crate::transaction::step::{Due, Step, step_by};
 
 const README: &str = include_str!("../../../../README.md");
 
@@ -91,8 +94,46 @@ fn the_readme_lists_every_reason() {
         .filter_map(|line| line.split_once(" | ").map(|(reasons, _)| reasons))
         .flat_map(|reasons| reasons.split(", ").map(|reason| reason.trim_matches('`')))
         .collect();
-    let tested: BTreeSet<&str> = unfit().into_iter().map(|(reason, _)| reason).collect();
+    let tested: BTreeSet<&str> = unfit().into_iter().map(|(reason, _)| reason).chain(["poison"]).collect();
     assert_eq!(listed, tested);
+}
+
+/// As [`outcome::of`], with a fault.
+fn faulty(
+    event: &Event<'_>,
+    raw: &RawView<'_>,
+    id: &str,
+    appended_at: i64,
+    tokens: &TokenKey,
+) -> MessageOutcome {
+    assert!(event.metric != "bounced", "a planted fault");
+    outcome::of(event, raw, id, appended_at, tokens)
+}
+
+/// Else one record would end the process again and again, and its partition would never go on.
+#[test]
+fn a_record_on_which_the_code_fails_is_set_aside_and_the_others_take_effect() {
+    let mut world = world();
+    let records = [
+        record(0, "u1", "a", "delivered"),
+        record(1, "u1", "b", "bounced"),
+        record(2, "u1", "c", "clicked"),
+        record(3, "u1", "b", "bounced"),
+    ];
+    let World { rules, partition, store, meta, .. } = &world;
+    let step = step_by(faulty, rules, *partition, store, meta, &Due::default(), &records).expect("a step");
+    assert_eq!((step.counts.unique, step.counts.duplicate), (2, 0));
+    assert_eq!(step.counts.dead_lettered["poison"], 2, "it isn't remembered as seen");
+    world.settle(step);
+    let letter = world.dead_letters().remove(0);
+    assert_eq!((letter.reason.as_str(), letter.event_id.as_deref()), ("poison", Some("b")));
+    assert_eq!(letter.origin_offset, Some(FIRST + 1));
+    let customer = world.customer("u1").expect("known");
+    assert!(!customer.is_bounced() && customer.click_at.is_some());
+    assert_eq!(world.meta.src_next(), NextOffset(FIRST + 4));
+
+    let mended = world.commit(&[record(4, "u1", "b", "bounced")]);
+    assert_eq!((mended.counts.unique, mended.counts.duplicate), (1, 0), "a redrive of it counts");
 }
 
 /// A dead-lettered id is never stored as seen: a redrive must count.

@@ -51,7 +51,7 @@ struct Seen {
     dead_letters: Vec<DeadLetter>,
     traits: BTreeMap<String, CustomerTraits>,
     suppressions: BTreeMap<String, Suppression>,
-    customers: Vec<Option<Customer>>,
+    customers: Vec<Option<Customer<'static>>>,
     counts: (u64, u64, u64),
     clock_ms: i64,
     src_next: i64,

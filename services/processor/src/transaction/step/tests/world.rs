@@ -49,7 +49,12 @@ impl World {
 
     /// One transaction, committed: its outputs are kept, its changes are on disk.
     pub(super) fn commit(&mut self, records: &[Incoming]) -> Step {
-        let mut step = self.step(records);
+        let step = self.step(records);
+        self.settle(step)
+    }
+
+    /// What the commit of a step leaves: its outputs are kept, its changes are on disk.
+    pub(super) fn settle(&mut self, mut step: Step) -> Step {
         self.store.apply(&step.overlay).expect("applies");
         self.meta = *step.overlay.meta();
         self.outputs.append(&mut step.outputs);
@@ -72,9 +77,9 @@ impl World {
         step(&self.rules, self.partition, &self.store, &self.meta, &Due::default(), records).expect("a step")
     }
 
-    pub(super) fn customer(&self, key: &str) -> Option<Customer> {
+    pub(super) fn customer(&self, key: &str) -> Option<Customer<'static>> {
         let bytes = self.store.customer(key.as_bytes()).expect("reads")?;
-        Some(value::decode(&bytes).expect("decodes"))
+        Some(value::decode(bytes.leak()).expect("decodes"))
     }
 
     pub(super) fn written<R: Record>(&self, topic: Topic) -> Vec<R> {

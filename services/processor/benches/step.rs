@@ -1,0 +1,173 @@
+//! What one event costs the processor itself, without Kafka: `cargo bench --workspace --bench step`.
+//!
+//! Prints CPU microseconds of this thread per event, from `/proc/thread-self/schedstat` (Linux). RocksDB's background
+//! threads are not in it. `AFTERSEND_BENCH_EVENTS` (default 200000) and `AFTERSEND_BENCH_BATCH` (default 5000) set the size.
+
+#![expect(clippy::print_stdout, reason = "the figures are the result")]
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use devkit::customerio::population::{Outcome, Outcomes, Population};
+use kafka::{Incoming, NextOffset, RecordOffset};
+use processor::domain::outcome;
+use processor::domain::window::Window;
+use processor::state::changelog;
+use processor::state::identity::Identity;
+use processor::state::memory::{Budget, Shared};
+use processor::state::meta::{Incarnation, Meta};
+use processor::state::store::PartitionStore;
+use processor::transaction::step::{Due, Rules, step};
+use schemas::codec;
+use schemas::id::EventId;
+use schemas::key::CustomerKey;
+use schemas::record::{RawRecord, RawView};
+use schemas::token::TokenKey;
+use webhook::event::Event;
+
+/// 2026-01-01.
+const NOW_S: i64 = 1_767_225_600;
+const PEOPLE: usize = 20_000;
+/// One event in so many comes twice.
+const COPY_EVERY: usize = 20;
+
+/// As the binary has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() {
+    let (events, batch) = (size("AFTERSEND_BENCH_EVENTS", 200_000), size("AFTERSEND_BENCH_BATCH", 5_000));
+    let records = records(events);
+    let bytes: usize = records.iter().map(Incoming::bytes).sum();
+    println!(
+        "{} records of {} bytes on average, {batch} a transaction",
+        records.len(),
+        bytes / records.len()
+    );
+    transactions(&records, batch);
+    parts(&records);
+}
+
+/// The whole of a transaction but Kafka.
+fn transactions(records: &[Incoming], batch: usize) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let shared = Shared::new(&Budget::of(512 << 20));
+    let identity = Identity { cluster: None, topic: "raw".to_owned(), partition: 0, partitions: 1 };
+    let store = PartitionStore::open(&folder.path().join("0"), &identity, &shared).expect("opens");
+    let rules = Rules {
+        window: Window::new(30).expect("within bounds"),
+        tokens: TokenKey::development(),
+        partitions: 1,
+    };
+    let mut meta = Meta::beginning(Incarnation::new([1; 16]), NextOffset(0));
+    let (mut stepping, mut encoding, mut applying) = (Clock::default(), Clock::default(), Clock::default());
+    let (mut outputs, mut output_bytes, mut duplicates) = (0, 0, 0);
+    for batch in records.chunks(batch) {
+        let step = stepping.time(|| step(&rules, 0, &store, &meta, &Due::default(), batch).expect("a step"));
+        encoding.time(|| {
+            for (key, value) in step.overlay.customers() {
+                black_box((changelog::customer_key(key), value));
+            }
+            black_box(step.overlay.chunk().encode());
+        });
+        applying.time(|| store.apply(&step.overlay).expect("applies"));
+        meta = *step.overlay.meta();
+        outputs += step.outputs.len();
+        output_bytes +=
+            step.outputs.iter().map(|output| output.value.as_ref().map_or(0, Vec::len)).sum::<usize>();
+        duplicates += step.counts.duplicate;
+        stepping.time(|| drop(step));
+    }
+    println!("{outputs} outputs of {} bytes on average, {duplicates} duplicates", output_bytes / outputs);
+    let all = Clock(stepping.0 + encoding.0 + applying.0);
+    for (what, clock) in [("step", stepping), ("changelog", encoding), ("apply", applying), ("together", all)]
+    {
+        clock.print(what, records.len());
+    }
+}
+
+/// The pure parts of a step, each alone.
+fn parts(records: &[Incoming]) {
+    let tokens = TokenKey::development();
+    let mut clocks = [const { Clock(0) }; 4];
+    for batch in records.chunks(1_000) {
+        let values = batch.iter().filter_map(|record| record.value.as_deref());
+        let raws: Vec<RawView<'_>> =
+            clocks[0].time(|| values.map(|value| codec::view(value).expect("reads")).collect());
+        let events: Vec<Event<'_>> =
+            clocks[1].time(|| raws.iter().map(|raw| Event::parse(raw.bytes).expect("parses")).collect());
+        let outcomes: Vec<_> = clocks[2].time(|| {
+            events.iter().zip(&raws).map(|(event, raw)| outcome::of(event, raw, "u1", 0, &tokens)).collect()
+        });
+        clocks[3].time(|| outcomes.iter().for_each(|outcome| drop(black_box(codec::encode(outcome)))));
+    }
+    for (what, clock) in ["of which: decode", "parse", "outcome", "encode"].into_iter().zip(clocks) {
+        clock.print(what, records.len());
+    }
+}
+
+fn records(events: usize) -> Vec<Incoming> {
+    let population = Population::new(7, PEOPLE);
+    let tokens = TokenKey::development();
+    let outcomes: Vec<Outcome> = Outcomes::new(&population, 7, NOW_S).take(events).collect();
+    let copies = outcomes
+        .iter()
+        .enumerate()
+        .flat_map(|(at, outcome)| std::iter::repeat_n(outcome, if at % COPY_EVERY == 0 { 2 } else { 1 }));
+    copies.enumerate().map(|(at, outcome)| record(at, outcome, &tokens)).collect()
+}
+
+fn record(at: usize, outcome: &Outcome, tokens: &TokenKey) -> Incoming {
+    let at = i64::try_from(at).expect("small");
+    let event = Event::parse(&outcome.body).expect("an event");
+    let id = EventId::of("default", event.event_id.as_deref(), &outcome.body);
+    let key = CustomerKey::of(&event.person(), event.delivery_id.as_deref(), &id.text, tokens);
+    let raw = RawRecord {
+        kind: "webhook".to_owned(),
+        id: id.dedupe.0.to_vec(),
+        event_id: id.text,
+        source: "default".to_owned(),
+        verified_by: "v0".to_owned(),
+        received_at: NOW_S * 1_000,
+        bytes: outcome.body.to_vec(),
+        ..RawRecord::default()
+    };
+    let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+    Incoming {
+        topic: Arc::from("raw"),
+        partition: 0,
+        offset: RecordOffset(at),
+        timestamp_ms: NOW_S * 1_000 + at,
+        key: Some(key.as_bytes().to_vec()),
+        value: Some(codec::encode(&raw).expect("encodes")),
+        headers: vec![("traceparent".to_owned(), traceparent.as_bytes().to_vec())],
+    }
+}
+
+/// CPU nanoseconds of this thread.
+#[derive(Default, Clone, Copy)]
+struct Clock(u64);
+
+impl Clock {
+    fn time<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let before = Self::now();
+        let result = work();
+        self.0 += Self::now() - before;
+        result
+    }
+
+    fn now() -> u64 {
+        let told =
+            std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux tells a thread's CPU time");
+        told.split(' ').next().and_then(|text| text.parse().ok()).expect("a number first")
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+    fn print(self, what: &str, events: usize) {
+        println!("{what:>18} {:7.3} us/event", self.0 as f64 / 1_000.0 / events as f64);
+    }
+}
+
+fn size(variable: &str, default: usize) -> usize {
+    std::env::var(variable).map_or(default, |text| text.parse().expect("a number"))
+}
