@@ -86,6 +86,30 @@ fn p1_a_late_commit_does_not_end_a_later_transaction() {
     survives("p1_a_late_commit", Kafka::own(1), 1, &faults);
 }
 
+/// P1: KIP-890, exactly: the late commit arrives while a later transaction of the same worker stands open with all its records in the
+/// log. It stays open.
+#[test]
+fn p1_a_late_commit_does_not_end_the_transaction_that_is_open() {
+    let mut arena = arena("p1_a_late_commit_does_not_end_the");
+    arena.instances[0].stop();
+    let marker = arena.start_drilled(0, "flushed", 30);
+    let proxy = arena.kafka.proxy();
+    let commits = Rule::new(Api::END_TXN, Action::Hold).when(|request| request.commits == Some(true));
+    let late = proxy.arm(commits.after(20));
+    assert!(late.await_struck(PATIENCE).is_some());
+    proxy.cut();
+    arena.await_marker(0, &marker);
+    let warehouse = arena.world.topic(schemas::topic::Topic::Warehouse);
+    assert!(warehouse.has_open_transaction());
+    late.release();
+    assert!(late.await_answered(PATIENCE));
+    // What it would commit is there twice once the worker has made it again.
+    arena.kill(0);
+    arena.start(0);
+    arena.await_commit(0);
+    arena.judge();
+}
+
 /// P1: out of reach of every broker for longer than a transaction and a session may last; and killed in the middle of it.
 #[test]
 fn p1_a_partition_longer_than_a_session_costs_nothing() {

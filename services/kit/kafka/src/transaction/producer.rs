@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
@@ -192,11 +192,11 @@ impl Transactional {
                 .map(|()| element.set_metadata(position.metadata.as_str()));
             named.map_err(|error| Refusal::Abort { code: code(&error) })?;
         }
-        let mut tries = 3;
+        let (mut tries, started) = (3, Instant::now());
         loop {
             match ffi::send_offsets(self.producer.client(), &offsets, member.client(), timeout) {
                 Ok(()) => return Ok(()),
-                Err(refused) if refused.retriable && tries > 1 => tries -= 1,
+                Err(refused) if refused.retriable && tries > 1 && started.elapsed() < timeout => tries -= 1,
                 Err(refused) => return Err(Refusal::Abort { code: refused.code }),
             }
         }
