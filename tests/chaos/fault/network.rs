@@ -19,9 +19,9 @@ impl Arena {
         let proxy = self.kafka.proxy();
         let strike =
             proxy.arm(Rule::new(Api::END_TXN, Action::Hold).when(|request| request.commits == Some(true)));
-        assert!(strike.await_struck(PATIENCE).is_some(), "no processor committed");
+        let node = strike.await_struck(PATIENCE).expect("a processor commits").node;
         // Its client asks again on another connection, and is answered; the first asking is still on its way.
-        proxy.cut();
+        proxy.links()[node].cut();
         self.await_commits(1);
         until(Instant::now() + after);
         strike.release();
