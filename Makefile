@@ -31,6 +31,10 @@ test: build ## every test, with a real Kafka
 bench: build ## the processor beside a pass-through and Kafka Streams (make bench ARGS="--ids 1,10,30")
 	@exec "$(CARGO_TARGET_DIR)/release/aftersend-benches" $(ARGS)
 
+KILLS ?= 200
+chaos: build ## exactly once, under every fault and so many kills (make chaos KILLS=20 SEED=7 ARGS=storm)
+	CHAOS_KILLS=$(KILLS) CHAOS_SEED=$(SEED) cargo test $(BUILD) --test chaos -- --nocapture --test-threads=1 $(ARGS)
+
 verify: setup ## formatting, lints and documentation, warnings refused
 	cargo fmt --all --check
 	cargo clippy $(BUILD) --all-targets -- -D warnings

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 
 use aftersend_tests::broker::topic;
-use aftersend_tests::oracle::{Oracle, Row, profile_key};
-use aftersend_tests::proof::{assert_none, differences, differences_each_once, history};
+use aftersend_tests::oracle::{Oracle, profile_key};
+use aftersend_tests::proof::{assert_none, differences, differences_each_once, outcome};
 use aftersend_tests::vendor::Vendor;
 use aftersend_tests::wait::{PATIENCE, await_until};
 use aftersend_tests::warehouse::Warehouse;
 use aftersend_tests::world::World;
 use devkit::customerio::webhook::Schedule;
-use schemas::record::{CustomerTraits, MessageOutcome, Suppression};
 use schemas::topic::Topic;
 use serde_json::Value;
 
@@ -28,22 +27,9 @@ pub(crate) fn await_processed(world: &World) {
     world.topic(Topic::Raw).await_worked_off(&world.group(PROCESSOR));
 }
 
-/// The outcome topics, read with `read_committed`, say what the oracle says, each event once; nothing was set aside.
+/// The outcome topics say what the oracle says; nothing was set aside.
 pub(crate) fn topics_hold(world: &World, oracle: &Oracle) {
-    let outcomes = world.topic(Topic::Warehouse).decoded::<MessageOutcome>();
-    let outcomes = outcomes.into_iter().map(|outcome| (outcome.event_id.clone(), row_of(outcome)));
-    assert_none("warehouse topic", &differences_each_once(oracle.rows(), outcomes.collect()));
-
-    let traits = world.topic(Topic::Trait).latest::<CustomerTraits>();
-    let traits = traits.into_iter().map(|(key, traits)| (key, without_way(traits))).collect();
-    assert_none("traits", &differences(&oracle.traits(), &traits));
-
-    let suppressions = world.topic(Topic::Suppression).latest::<Suppression>();
-    assert!(suppressions.iter().all(|(key, record)| *key == record.customer_id), "a record is its key's own");
-    let suppressions = suppressions.into_iter().map(|(key, record)| (key, record.entries)).collect();
-    assert_none("suppressions", &differences(&oracle.suppressions(), &suppressions));
-
-    assert_none("history of the traits", &history::faults(&world.topic(Topic::Trait).decoded()));
+    outcome::assert_held(world, oracle);
     assert_eq!(world.topic(Topic::DeadLetter).records().len(), 0, "dead letters");
 }
 
@@ -81,21 +67,6 @@ pub(crate) fn profile_faults(vendor: &Vendor, oracle: &Oracle) -> Vec<String> {
         faults.extend(differences(&wanted, &found).into_iter().map(|fault| format!("{key}: {fault}")));
     }
     faults
-}
-
-/// Latest records, without what tells of the way to them.
-fn without_way(traits: CustomerTraits) -> CustomerTraits {
-    CustomerTraits { revision: 0, as_of: 0, changed: Vec::new(), ..traits }
-}
-
-fn row_of(outcome: MessageOutcome) -> Row {
-    Row {
-        customer_id: outcome.customer_id,
-        channel: outcome.channel,
-        metric: outcome.metric,
-        occurred_at_ms: outcome.occurred_at,
-        delivery_id: outcome.delivery_id,
-    }
 }
 
 /// The events in raw, by their ids, copies included.

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 #[derive(Debug)]
 pub struct Shared {
     broker: Broker,
-    _folder: TempDir,
+    _folder: Option<TempDir>,
 }
 
 impl Shared {
@@ -28,10 +28,16 @@ impl Shared {
             let folder = tempfile::tempdir().expect("a temporary folder can be made");
             let existing = std::env::var("AFTERSEND_KAFKA").ok();
             let broker = Broker::obtain(existing.as_deref(), folder.path(), &|_| {}).expect("Kafka starts");
-            let fresh = Arc::new(Shared { broker, _folder: folder });
+            let fresh = Arc::new(Shared { broker, _folder: Some(folder) });
             *shared = Arc::downgrade(&fresh);
             fresh
         })
+    }
+
+    /// One that somebody else started, and may kill.
+    #[must_use]
+    pub fn at(bootstrap: &str) -> Arc<Shared> {
+        Arc::new(Shared { broker: Broker::Existing(bootstrap.to_owned()), _folder: None })
     }
 
     /// Bootstrap servers.

@@ -4,6 +4,7 @@ pub mod exposition;
 pub mod http;
 mod port;
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
@@ -52,6 +53,20 @@ impl Process {
     /// Where the binary isn't built, or doesn't start.
     #[must_use]
     pub fn start(arguments: &[&str], env: &[(String, String)], folder: &Path) -> Process {
+        Process::start_under(&[], arguments, env, folder)
+    }
+
+    /// The same, by a program that ends in becoming what it is told: `launcher` is its name and first arguments.
+    ///
+    /// # Panics
+    /// As [`Process::start`].
+    #[must_use]
+    pub fn start_under(
+        launcher: &[&str],
+        arguments: &[&str],
+        env: &[(String, String)],
+        folder: &Path,
+    ) -> Process {
         static STARTED: AtomicU32 = AtomicU32::new(1);
         let command: Vec<&str> =
             arguments.iter().take_while(|word| !word.starts_with('-')).copied().collect();
@@ -60,8 +75,11 @@ impl Process {
         let file =
             |kind: &str| File::create(folder.join(format!("{name}.{kind}"))).expect("a log file can be made");
         let kept = ["PATH", "HOME", "TMPDIR"].map(|name| (name, std::env::var_os(name)));
-        let child = Command::new(binary())
-            .args(arguments)
+        let binary = binary();
+        let words = launcher.iter().map(OsStr::new).chain([binary.as_os_str()]);
+        let mut words = words.chain(arguments.iter().map(OsStr::new));
+        let child = Command::new(words.next().expect("the binary at least"))
+            .args(words)
             .env_clear()
             .envs(kept.into_iter().filter_map(|(name, value)| Some((name, value?))))
             .env("AFTERSEND_ADMIN", admin.to_string())
@@ -103,6 +121,14 @@ impl Process {
         Exposition::new(answer.body)
     }
 
+    /// Whether it has ended.
+    ///
+    /// # Panics
+    /// Where the system doesn't tell.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child can be asked for").is_some()
+    }
+
     /// Fails where the process has ended by itself.
     ///
     /// # Panics
@@ -111,6 +137,12 @@ impl Process {
         let ended = self.child.try_wait().expect("a child can be asked for");
         let ended = ended.map(|status| status.to_string());
         assert_eq!(ended, None, "{} ended by itself", self.name);
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// SIGKILL.
@@ -129,8 +161,28 @@ impl Process {
     /// # Panics
     /// Where it has ended already.
     pub fn terminate(&mut self) {
+        self.signal("-TERM");
+    }
+
+    /// SIGSTOP: it stands still, keeps what it holds, and knows nothing of it.
+    ///
+    /// # Panics
+    /// Where it has ended already.
+    pub fn pause(&mut self) {
+        self.signal("-STOP");
+    }
+
+    /// SIGCONT, after [`Process::pause`].
+    ///
+    /// # Panics
+    /// Where it has ended already.
+    pub fn resume(&mut self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&mut self, signal: &str) {
         self.assert_alive();
-        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
         assert!(sent.expect("kill can be run").success());
     }
 

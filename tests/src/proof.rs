@@ -3,6 +3,7 @@
 
 pub mod balance;
 pub mod history;
+pub mod outcome;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

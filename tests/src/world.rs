@@ -56,7 +56,16 @@ impl World {
     /// Where it can't.
     #[must_use]
     pub fn new(name: &str, partitions: u32) -> World {
-        let world = World::without_topics(name, partitions);
+        World::on(Shared::obtain(), name, partitions)
+    }
+
+    /// The same on a broker of the caller's.
+    ///
+    /// # Panics
+    /// Where `aftersend bootstrap` can't.
+    #[must_use]
+    pub fn on(broker: Arc<Shared>, name: &str, partitions: u32) -> World {
+        let world = World::empty(broker, name, partitions);
         let exit = world.run(&["bootstrap"], &[]);
         assert_eq!(exit.code, Some(0), "bootstrap makes the topics: {}", exit.stderr);
         world
@@ -68,13 +77,17 @@ impl World {
     /// Where Kafka doesn't start.
     #[must_use]
     pub fn without_topics(name: &str, partitions: u32) -> World {
+        World::empty(Shared::obtain(), name, partitions)
+    }
+
+    fn empty(broker: Arc<Shared>, name: &str, partitions: u32) -> World {
         static MADE: AtomicU32 = AtomicU32::new(1);
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         // An existing cluster keeps the topics of earlier runs.
         let prefix = format!("{name}-{:x}-{number}.", since.as_millis());
         World {
-            broker: Shared::obtain(),
+            broker,
             topics: Topics::new(&prefix),
             prefix,
             partitions,
@@ -85,7 +98,13 @@ impl World {
     /// Starts a role. `env` goes before what every role of this world gets.
     #[must_use]
     pub fn start(&self, role: Role, env: &[(&str, &str)]) -> Process {
-        Process::start(role.arguments(), &self.environment(env), self.folder.path())
+        self.start_under(&[], role, env)
+    }
+
+    /// The same, by a program that ends in becoming what it is told.
+    #[must_use]
+    pub fn start_under(&self, launcher: &[&str], role: Role, env: &[(&str, &str)]) -> Process {
+        Process::start_under(launcher, role.arguments(), &self.environment(env), self.folder.path())
     }
 
     /// Starts a role and waits until it is ready.
@@ -110,6 +129,12 @@ impl World {
             Partitioning::Single => 1,
         };
         topic::Topic::new(self.broker.connection(), self.topics.name(topic), partitions)
+    }
+
+    /// How many partitions its topics have.
+    #[must_use]
+    pub fn partitions(&self) -> u32 {
+        self.partitions
     }
 
     /// Names of the topics.

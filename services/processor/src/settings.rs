@@ -83,7 +83,7 @@ static RESTARTS_MAX: Field = Field::new(
 static DRILL: Field = Field::new(
     "processor.drill",
     "AFTERSEND_PROCESSOR_DRILL",
-    "Crash drill `POINT:N:FILE`: stop dead at the Nth time of a point of the commit protocol. For tests.",
+    "Crash drill `POINT:N:FILE`: stand still at the Nth time of a point of the commit protocol. For tests.",
 );
 
 /// At most two entries of 17 bytes for each id: well below what a record holds.

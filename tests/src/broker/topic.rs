@@ -81,6 +81,17 @@ impl Topic {
         u64::try_from(lengths.sum::<i64>()).expect("a log doesn't end before its beginning")
     }
 
+    /// Where each partition's log ends, undecided records and markers included.
+    ///
+    /// # Panics
+    /// Where Kafka fails.
+    #[must_use]
+    pub fn ends(&self) -> Vec<NextOffset> {
+        let tail = self.tail("aftersend-tests");
+        let end = |partition| tail.extent(&self.name, partition).expect("Kafka tells a log's extent").1;
+        self.partitions().map(end).collect()
+    }
+
     /// Whether a transaction is open on it now: records are in the log, and not decided.
     ///
     /// # Panics

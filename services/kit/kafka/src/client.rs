@@ -12,6 +12,9 @@ use crate::error::code_name;
 /// Errors that a client reported, by `client` and Kafka's `code`.
 pub(crate) const CLIENT_ERRORS: &str = "kafka_client_errors_total";
 
+/// The facility under which librdkafka logs that a connection has ended.
+const CONNECTION_LOST: &str = "FAIL";
+
 /// Every metric with its meaning.
 pub const METRICS: &[(&str, &str)] =
     &[(CLIENT_ERRORS, "errors that a Kafka client reported, by client and code")];
@@ -29,7 +32,8 @@ impl Observer {
     }
 
     /// How often the connection to a broker was disturbed. What was sent meanwhile has to be doubted: librdkafka resends a
-    /// lost EndTxn silently (its issue 5423).
+    /// lost EndTxn silently (its issue 5423), and the lost one may arrive yet. Of a connection that was closed it tells in its log
+    /// alone, before it resends anything; it may leave a repeated line out, but never a client's first.
     pub(crate) fn disturbances(&self) -> u64 {
         self.disturbances.load(Ordering::Relaxed)
     }
@@ -38,6 +42,9 @@ impl Observer {
 impl ClientContext for Observer {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         let client = self.client;
+        if facility == CONNECTION_LOST {
+            self.disturbances.fetch_add(1, Ordering::Relaxed);
+        }
         match level {
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
                 error!(client, facility, message, "librdkafka");

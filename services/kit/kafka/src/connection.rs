@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 use settings::{Fault, Field, Reader, Secret, Value};
 
 /// How every client reaches the cluster.
@@ -105,6 +106,8 @@ impl Connection {
     /// What all clients share: the address, security, and bounds short enough that a lost broker is noticed in seconds.
     pub(crate) fn client_config(&self, client_id: &str) -> ClientConfig {
         let mut config = ClientConfig::new();
+        // Not left to what we log: a lost connection is told of at this level, and must be heard. See `Observer`.
+        config.set_log_level(RDKafkaLogLevel::Info);
         config
             .set("bootstrap.servers", &self.bootstrap)
             .set("client.id", client_id)

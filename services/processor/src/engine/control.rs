@@ -12,6 +12,7 @@ use super::worker::{News, Order, Session};
 use super::{SessionError, report};
 use crate::metric;
 use crate::restore::Restorer;
+use crate::transaction::drill::Point;
 
 /// How long a poll waits, and so how late a restored partition starts.
 const POLL_WAIT: Duration = Duration::from_millis(20);
@@ -62,6 +63,7 @@ impl<'a> Control<'a> {
             self.look();
             self.session.engine.vital.progress();
         }
+        self.session.engine.drill.reached(Point::Stopping);
         Ok(())
     }
 
@@ -74,6 +76,7 @@ impl<'a> Control<'a> {
             Rebalanced::Revoked(partitions, how) => {
                 info!(?partitions, ?how, "partitions go");
                 self.take_back(&partitions);
+                self.session.engine.drill.reached(Point::Revoked);
                 self.session.member.release(&partitions)?;
             }
         }
@@ -108,6 +111,7 @@ impl<'a> Control<'a> {
     /// R7: hands partitions over whose restore is done.
     fn start_restored(&mut self) -> Result<(), SessionError> {
         while let Some((partition, restored)) = self.restorer.next_done() {
+            self.session.engine.drill.reached(Point::Restored);
             let worker = self.least_busy();
             let epoch = self.session.assignment.take(partition);
             self.placed.insert(partition, worker);

@@ -17,6 +17,7 @@ use crate::restore::Restored;
 use crate::state::meta::Progress;
 use crate::transaction::assignment::{Assignment, Epoch};
 use crate::transaction::commit::{Commit, Means, Share};
+use crate::transaction::drill::Point;
 use crate::transaction::producer::Producer;
 use crate::transaction::protocol::{self, Act, End, State};
 use crate::transaction::step::{self, Due, Step};
@@ -121,6 +122,7 @@ impl<'a> Worker<'a> {
                     let next = started.meta.src_next();
                     info!(partition, seq = started.meta.seq, %next, "partition starts");
                     self.running.insert(partition, started);
+                    self.session.engine.drill.reached(Point::Starting);
                     // Only now: a record that comes before its partition is known would be dropped.
                     self.session.member.start(partition, next, &self.inbox)?;
                 }

@@ -3,11 +3,15 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use settings::Value;
 use tracing::error;
 
-/// A point of the commit protocol.
+/// How often a thread that stands still looks whether its marker is gone.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// A point of the commit protocol, or of the life around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Point {
     /// After T0.
@@ -24,10 +28,18 @@ pub enum Point {
     Applied,
     /// In doubt, with a new producer, before the outcome is asked for.
     Doubted,
+    /// A partition is restored, and no worker has it yet.
+    Restored,
+    /// A worker has a partition, and doesn't read it yet.
+    Starting,
+    /// Workers have let go of partitions, and nobody else may have them yet.
+    Revoked,
+    /// Asked to stop, everything still held.
+    Stopping,
 }
 
 impl Point {
-    const NAMED: [(&'static str, Self); 7] = [
+    const NAMED: [(&'static str, Self); 11] = [
         ("begun", Self::Begun),
         ("sent", Self::Sent),
         ("flushed", Self::Flushed),
@@ -35,6 +47,10 @@ impl Point {
         ("committed", Self::Committed),
         ("applied", Self::Applied),
         ("doubted", Self::Doubted),
+        ("restored", Self::Restored),
+        ("starting", Self::Starting),
+        ("revoked", Self::Revoked),
+        ("stopping", Self::Stopping),
     ];
 }
 
@@ -78,17 +94,17 @@ impl Drill {
         Self { order, met: AtomicU64::new(0) }
     }
 
-    /// Passes `point`. At the nth time of the ordered one, makes the marker file and never returns: whoever ordered it
-    /// sees the file, and kills.
+    /// Passes `point`. At the nth time of the ordered one, makes the marker file and stands still for as long as it is there:
+    /// whoever ordered it sees the file and kills, or takes it away to let a zombie go on.
     pub fn reached(&self, point: Point) {
         let Some(order) = self.order.as_ref().filter(|order| order.point == point) else { return };
         if self.met.fetch_add(1, Ordering::Relaxed) + 1 == order.nth {
-            error!(?point, nth = order.nth, "crash drill: waiting to be killed");
+            error!(?point, nth = order.nth, "crash drill: standing still");
             if let Err(error) = std::fs::write(&order.marker, format!("{point:?}")) {
                 error!(%error, "marker of the crash drill not written");
             }
-            loop {
-                std::thread::park();
+            while order.marker.exists() {
+                std::thread::park_timeout(LOOK_EVERY);
             }
         }
     }

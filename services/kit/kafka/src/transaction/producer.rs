@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
@@ -109,6 +109,10 @@ impl Transactional {
             // All three below the transaction's timeout, or librdkafka refuses them.
             .set("request.timeout.ms", message_timeout_ms.min(10_000).to_string())
             .set("socket.timeout.ms", message_timeout_ms.to_string())
+            // Where the group's coordinator leaves the cluster, librdkafka 2.12 waits for the one that is gone until any broker's
+            // connection changes, and looks at no clock meanwhile (its issues 5511 and 5456). While it waits nothing is sent, so
+            // this ends every connection, and the wait.
+            .set("connections.max.idle.ms", "10000")
             .set("linger.ms", "5")
             .set("batch.size", "1000000")
             .set("batch.num.messages", "10000")
@@ -188,11 +192,11 @@ impl Transactional {
                 .map(|()| element.set_metadata(position.metadata.as_str()));
             named.map_err(|error| Refusal::Abort { code: code(&error) })?;
         }
-        let mut tries = 3;
+        let (mut tries, started) = (3, Instant::now());
         loop {
             match ffi::send_offsets(self.producer.client(), &offsets, member.client(), timeout) {
                 Ok(()) => return Ok(()),
-                Err(refused) if refused.retriable && tries > 1 => tries -= 1,
+                Err(refused) if refused.retriable && tries > 1 && started.elapsed() < timeout => tries -= 1,
                 Err(refused) => return Err(Refusal::Abort { code: refused.code }),
             }
         }

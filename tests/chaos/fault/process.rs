@@ -1,0 +1,93 @@
+//! Processors that die, stand still, and come back.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use aftersend_tests::wait::until;
+
+use super::Then;
+use crate::arena::Arena;
+
+/// Transactions that a successor commits before the one that was taken for dead comes back.
+const MEANWHILE: u64 = 5;
+
+impl Arena {
+    pub(super) fn suffer_kill(&mut self, who: usize, after: Duration, then: Then) {
+        until(Instant::now() + after);
+        self.kill(who);
+        self.succeed(who, then);
+    }
+
+    pub(super) fn suffer_kills(&mut self, who: usize, again: Duration, then: Then) {
+        self.kill(who);
+        self.leave_disk(who, then);
+        self.start(who);
+        until(Instant::now() + again);
+        self.kill(who);
+        self.succeed(who, Then::SameDisk);
+    }
+
+    pub(super) fn suffer_crash(&mut self, who: usize, point: &str, nth: u32, then: Then) {
+        self.instances[who].harvest(&mut self.tally);
+        self.instances[who].stop();
+        if point == "stopping" {
+            let marker = self.start_drilled(who, point, nth);
+            self.await_commit(who);
+            self.instances[who].terminate();
+            self.await_marker(who, &marker);
+        } else {
+            self.start_until(who, point, nth);
+        }
+        self.kill(who);
+        self.succeed(who, then);
+    }
+
+    pub(super) fn suffer_pause(&mut self, who: usize, time: Duration) {
+        self.instances[who].pause();
+        until(Instant::now() + time);
+        self.instances[who].resume();
+        self.await_owned();
+    }
+
+    pub(super) fn suffer_zombie(&mut self, who: usize, point: &str, nth: u32) {
+        self.instances[who].harvest(&mut self.tally);
+        self.instances[who].stop();
+        let marker = self.start_until(who, point, nth);
+        self.instances[who].pause();
+        fs::remove_file(marker).expect("the marker was there");
+        self.await_owned();
+        self.await_commits(MEANWHILE);
+        self.instances[who].resume();
+        self.await_owned();
+    }
+
+    pub(super) fn suffer_restart(&mut self, who: usize) {
+        self.instances[who].harvest(&mut self.tally);
+        self.instances[who].stop();
+        self.start(who);
+        self.await_owned();
+    }
+
+    /// What follows a death, until there is work again.
+    fn succeed(&mut self, who: usize, then: Then) {
+        self.leave_disk(who, then);
+        if then == Then::TakenOver {
+            self.await_owned();
+            self.start(who);
+            self.await_owned();
+        } else {
+            self.start(who);
+            self.await_commit(who);
+        }
+    }
+
+    fn leave_disk(&mut self, who: usize, then: Then) {
+        let saved = self.world.path(&format!("saved-{who}"));
+        match then {
+            Then::LostDisk => self.instances[who].lose_disk(),
+            Then::OldDisk if saved.exists() => self.instances[who].put_disk(&saved),
+            Then::OldDisk => self.instances[who].save_disk(&saved),
+            Then::SameDisk | Then::TakenOver => {}
+        }
+    }
+}

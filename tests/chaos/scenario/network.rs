@@ -1,0 +1,127 @@
+//! Requests and answers that are lost, late, or come at the wrong time.
+
+use std::time::Duration;
+
+use aftersend_tests::wait::{PATIENCE, await_that};
+use devkit::kafka::proxy::{Action, Api, Rule, Strike};
+use kafka::Connection;
+use kafka::transaction::{TransactionLimits, Transactional};
+
+use super::survives;
+use crate::arena::{Arena, Kafka, Plan};
+use crate::fault::{Fault, REQUESTS, Then};
+
+fn arena(name: &str) -> Arena {
+    let mut arena = Arena::new(name, Kafka::own(1), Plan { workers: 1, ..Plan::default() });
+    arena.begin();
+    arena
+}
+
+fn commits(arena: &Arena, action: Action) -> Strike {
+    let rule = Rule::new(Api::END_TXN, action).when(|request| request.commits == Some(true));
+    arena.kafka.proxy().arm(rule.times(u32::MAX))
+}
+
+/// P1, P2: each kind of request lost once, and once its answer.
+#[test]
+fn p1_p2_a_lost_request_or_answer_costs_nothing() {
+    let lost = |api| [Action::Drop, Action::LoseReply].map(|action| Fault::Lost { api, action });
+    let faults: Vec<Fault> = REQUESTS.into_iter().flat_map(lost).collect();
+    survives("p1_p2_a_lost_request", Kafka::own(1), 1, &faults);
+}
+
+/// P1: C4: the coordinator never hears of the commit, and aborts when its time is up.
+#[test]
+fn p1_a_commit_that_never_arrived_is_found_out_and_made_again() {
+    let mut arena = arena("p1_a_commit_that_never_arrived");
+    let strike = commits(&arena, Action::Drop);
+    assert!(strike.await_struck(PATIENCE).is_some());
+    await_aborted(&arena);
+    drop(strike);
+    await_that("the doubt to be resolved", || arena.instances[0].doubts("aborted") > 0);
+    arena.judge();
+}
+
+/// P1: C5: the coordinator commits, and its answer is lost for good: somebody else takes the transactional id before it can be asked for
+/// again.
+#[test]
+fn p1_a_commit_whose_answer_never_came_is_found_out_and_kept() {
+    let mut arena = arena("p1_a_commit_whose_answer");
+    let proxy = arena.kafka.proxy();
+    let lost =
+        proxy.arm(Rule::new(Api::END_TXN, Action::LoseReply).when(|request| request.commits == Some(true)));
+    let asked_again = proxy.arm(Rule::new(Api::END_TXN, Action::Hold));
+    assert!(lost.await_answered(PATIENCE), "the coordinator has committed");
+    let id = asked_again.await_struck(PATIENCE).and_then(|request| request.transactional_id).expect("an id");
+    let limits = TransactionLimits::within(Duration::from_secs(6), 1 << 20);
+    let direct = Connection::plain(arena.kafka.direct().bootstrap());
+    let other = Transactional::init(&direct, &id, &limits, PATIENCE).expect("takes the id");
+    drop((other, asked_again));
+    await_that("the doubt to be resolved", || arena.instances[0].doubts("committed") > 0);
+    arena.judge();
+}
+
+/// P1: C14: killed in doubt, before it could ask what became of its commit.
+#[test]
+fn p1_a_crash_in_doubt_leaves_a_doubt_that_the_next_start_resolves() {
+    let mut arena = arena("p1_a_crash_in_doubt");
+    arena.instances[0].stop();
+    let marker = arena.start_drilled(0, "doubted", 1);
+    let strike = commits(&arena, Action::Drop);
+    assert!(strike.await_struck(PATIENCE).is_some());
+    await_aborted(&arena);
+    drop(strike);
+    arena.await_marker(0, &marker);
+    arena.kill(0);
+    arena.start(0);
+    arena.await_commit(0);
+    arena.judge();
+}
+
+/// P1: KIP-890: a commit was given up, asked for again and answered, and then its first asking arrives inside a later transaction.
+#[test]
+fn p1_a_late_commit_does_not_end_a_later_transaction() {
+    let faults: Vec<Fault> =
+        [0, 7, 30, 110, 400].map(|after| Fault::Late { after: Duration::from_millis(after) }).into();
+    survives("p1_a_late_commit", Kafka::own(1), 1, &faults);
+}
+
+/// P1: KIP-890, exactly: the late commit arrives while a later transaction of the same worker stands open with all its records in the
+/// log. It stays open. Of three brokers, only the one that decides was out of reach for a moment.
+#[test]
+fn p1_a_late_commit_does_not_end_the_transaction_that_is_open() {
+    let name = "p1_a_late_commit_does_not_end_the";
+    let mut arena = Arena::new(name, Kafka::own(3), Plan { workers: 1, ..Plan::default() });
+    arena.feed();
+    let marker = arena.start_drilled(0, "flushed", 30);
+    let proxy = arena.kafka.proxy();
+    let commits = Rule::new(Api::END_TXN, Action::Hold).when(|request| request.commits == Some(true));
+    let late = proxy.arm(commits.after(20));
+    let node = late.await_struck(PATIENCE).expect("a processor commits").node;
+    proxy.links()[node].cut();
+    arena.await_marker(0, &marker);
+    let warehouse = arena.world.topic(schemas::topic::Topic::Warehouse);
+    assert!(warehouse.has_open_transaction());
+    late.release();
+    assert!(late.await_answered(PATIENCE));
+    // What it would have committed is there twice once the worker has made it again.
+    assert!(warehouse.has_open_transaction(), "a late commit ended it");
+    arena.kill(0);
+    arena.start(0);
+    arena.await_commit(0);
+    arena.judge();
+}
+
+/// P1: out of reach of every broker for longer than a transaction and a session may last; and killed in the middle of it.
+#[test]
+fn p1_a_partition_longer_than_a_session_costs_nothing() {
+    let parted = Fault::Parted { node: None, time: Duration::from_secs(8) };
+    let killed = Fault::Kill { who: 0, after: Duration::ZERO, then: Then::SameDisk };
+    survives("p1_a_partition_longer", Kafka::own(1), 2, &[parted.clone(), killed, Fault::Cut, parted]);
+}
+
+/// Waits until the coordinator has aborted what was left open: until then, the stable end stands.
+fn await_aborted(arena: &Arena) {
+    let state = arena.world.topic(schemas::topic::Topic::State);
+    await_that("the coordinator to abort", || !state.has_open_transaction());
+}

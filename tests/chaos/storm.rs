@@ -1,0 +1,64 @@
+//! One fault after the other, drawn from a seed: short in `make test`, as long as `make chaos` is told to.
+
+use std::time::Instant;
+
+use crate::arena::dice::{self, Dice};
+use crate::arena::tally::{Tally, say};
+use crate::arena::{Arena, Kafka, Plan};
+use crate::fault::Fault;
+
+/// Kills of a short run.
+const KILLS: u64 = 8;
+/// Kills of one round, which is judged and can be replayed by itself.
+const ROUND: u64 = 20;
+/// Dice of a round's plan.
+const PLAN: u64 = 1;
+/// Dice of its faults.
+const FAULTS: u64 = 2;
+
+/// P1, P2, P3: whatever is killed, paused, restarted, taken over, cut off and lost, in any order and at any moment.
+#[test]
+fn p1_p2_p3_a_storm_of_faults_loses_and_doubles_nothing() {
+    let wanted = dice::kills().unwrap_or(KILLS);
+    let (mut done, mut seed, begun) = (0, dice::seed(), Instant::now());
+    while done < wanted {
+        let kills = ROUND.min(wanted - done);
+        let total = round(seed, kills, &|killed| {
+            let (done, passed) = (done + killed, begun.elapsed().as_secs());
+            let eta = passed * wanted.saturating_sub(done) / done.max(1);
+            say(format_args!("{done} of {wanted} kills, seed {seed}, {passed} s, about {eta} s to go"));
+        });
+        say(format_args!("\n{total}"));
+        (done, seed) = (done + kills, seed + 1);
+    }
+}
+
+/// One round: a topology drawn from the seed, faults drawn from the seed, a judgement. Answers all that was judged so far.
+fn round(seed: u64, kills: u64, tell: &dyn Fn(u64)) -> Tally {
+    let mut dice = Dice::new(seed, PLAN);
+    let plan = Plan {
+        seed,
+        partitions: dice.one_of(&[3, 6]),
+        instances: dice.one_of(&[1, 2, 3]),
+        workers: dice.one_of(&[1, 2, 4]),
+        batch: dice.one_of(&[10, 40, 200]),
+        ..Plan::default()
+    };
+    // Most rounds on the Kafka that is there; some on one of their own, which may be broken too.
+    let kafka = match dice.below(100) {
+        0..50 => Kafka::shared(),
+        50..75 => Kafka::own(1),
+        _ => Kafka::own(3),
+    };
+    say(format_args!("{plan:?}; this round alone: make chaos SEED={seed} KILLS={kills} ARGS=storm"));
+    let mut arena = Arena::new("p1_p2_p3_a_storm", kafka, plan);
+    arena.begin();
+    let mut dice = Dice::new(seed, FAULTS);
+    while arena.tally.kills < kills {
+        let fault = Fault::draw(&mut dice, plan.instances, arena.kafka.breakable());
+        arena.suffer(&fault);
+        tell(arena.tally.kills);
+    }
+    arena.judge();
+    arena.total.clone()
+}
