@@ -48,7 +48,8 @@ fn main() {
 fn transactions(records: &[Incoming], batch: usize) {
     let folder = tempfile::tempdir().expect("a folder");
     let shared = Shared::new(&Budget::of(512 << 20));
-    let identity = Identity { cluster: None, topic: "raw".to_owned(), partition: 0, partitions: 1 };
+    let (cluster, topic, origin) = (None, "raw".to_owned(), Default::default());
+    let identity = Identity { cluster, topic, partition: 0, partitions: 1, origin };
     let store = PartitionStore::open(&folder.path().join("0"), &identity, &shared).expect("opens");
     let rules = Rules {
         window: Window::new(30).expect("within bounds"),

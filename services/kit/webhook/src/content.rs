@@ -14,7 +14,7 @@ pub(crate) const BODIES: [&str; 3] = ["content", "headers", "body"];
 pub fn strip(bytes: &[u8]) -> Option<Vec<u8>> {
     let json = std::str::from_utf8(bytes).ok()?;
     let top = Object::read(json)?;
-    let data = top.all("data").next().and_then(|data| Object::read(data));
+    let data = top.all("data").next().and_then(Object::read);
     if !holds_body(&top) && !data.as_ref().is_some_and(holds_body) {
         return None;
     }

@@ -8,7 +8,7 @@ use crate::transaction::protocol::Act;
 /// After this long at one act, a worker is told of in readiness.
 const STUCK_AFTER: Duration = Duration::from_secs(15);
 /// After this long at one act that should have ended by its own timeout, nothing will end it.
-const HOPELESS_AFTER: Duration = Duration::from_mins(3);
+const HOPELESS_AFTER: Duration = Duration::from_secs(90);
 
 /// What a worker is at.
 #[derive(Debug)]

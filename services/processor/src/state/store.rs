@@ -210,7 +210,7 @@ impl PartitionStore {
             batch.put_customer(key, Some(value));
         }
         for run in committed.runs() {
-            batch.put_run(&run);
+            batch.put_run(run);
         }
         for (timer, is_set) in committed.timers() {
             if is_set { batch.put_timer(timer) } else { batch.take_timer(timer) }
