@@ -1,6 +1,6 @@
 //! What an operator does where the processor refuses to go on by itself: giving something up, by name, and going on.
 //!
-//! A reset begins a new [`Incarnation`](crate::state::meta::Incarnation) of a partition's history: a [`Baseline`] and a meta in the state changelog, an empty chunk in the
+//! A reset begins a new [`Incarnation`] of a partition's history: a [`Baseline`] and a meta in the state changelog, an empty chunk in the
 //! dedupe changelog, and the group's position, in one transaction. Disks of the old history are wiped when they are opened next,
 //! wherever they are. It is made as the group's only member, so no processor can be at work meanwhile.
 
