@@ -25,8 +25,11 @@ build: setup ## build everything
 run: build ## the whole topology on this machine, live (make run ARGS="--events 10000 --once")
 	@exec "$(CARGO_TARGET_DIR)/release/aftersend" demo $(ARGS)
 
-test: build ## every test, with a real Kafka
+# What of `tests/chaos` is in every test run, in about a minute and a half.
+SHORT := crash_at_any_point zombie storm arrived never_came
+test: build ## every test, with a real Kafka, and some of the chaos
 	cargo test $(BUILD)
+	cargo test $(BUILD) --test chaos -- $(SHORT)
 
 bench: build ## the processor beside a pass-through and Kafka Streams (make bench ARGS="--ids 1,10,30")
 	@exec "$(CARGO_TARGET_DIR)/release/aftersend-benches" $(ARGS)

@@ -37,6 +37,8 @@ pub(super) struct Control<'a> {
     placed: BTreeMap<i32, usize>,
     /// Partitions that can't go on, and why.
     stopped: BTreeMap<i32, String>,
+    /// Whether the group has answered: it may have given us nothing.
+    joined: bool,
     looked_at: Instant,
 }
 
@@ -47,13 +49,13 @@ impl<'a> Control<'a> {
         news: Receiver<News>,
         restorer: Restorer,
     ) -> Self {
-        let (placed, stopped) = Default::default();
-        Self { session, hands, news, restorer, placed, stopped, looked_at: Instant::now() }
+        let (placed, stopped, joined) = Default::default();
+        Self { session, hands, news, restorer, placed, stopped, joined, looked_at: Instant::now() }
     }
 
     /// Runs until the process is to stop, or something fails.
     pub(super) fn run(mut self) -> Result<(), SessionError> {
-        self.session.engine.vital.not_ready("joining the consumer group");
+        self.tell_readiness();
         while !self.session.engine.stop.requested() {
             for event in self.session.member.poll(POLL_WAIT)? {
                 self.rebalance(event)?;
@@ -71,6 +73,7 @@ impl<'a> Control<'a> {
         match event {
             Rebalanced::Assigned(partitions) => {
                 info!(?partitions, "partitions came");
+                self.joined = true;
                 partitions.into_iter().for_each(|partition| self.restorer.begin(partition));
             }
             Rebalanced::Revoked(partitions, how) => {
@@ -166,6 +169,7 @@ impl<'a> Control<'a> {
 
     fn tell_readiness(&self) {
         report::partitions(self.placed.len());
+        let joining = (!self.joined).then(|| "joining the consumer group".to_owned());
         let pending = self.restorer.pending();
         let eta = self.restorer.eta_seconds().map_or(String::new(), |eta| format!(", {eta:.0} s to go"));
         let restoring = (pending > 0).then(|| format!("{pending} partitions are being restored{eta}"));
@@ -176,8 +180,13 @@ impl<'a> Control<'a> {
             Condition::Stuck(act) => Some(format!("worker {worker} is stuck at {act:?}")),
             _ => None,
         });
-        let causes: Vec<String> =
-            self.stopped.values().cloned().chain(restoring).chain(stalled).chain(stuck).collect();
+        let causes: Vec<String> = joining
+            .into_iter()
+            .chain(self.stopped.values().cloned())
+            .chain(restoring)
+            .chain(stalled)
+            .chain(stuck)
+            .collect();
         match causes.is_empty() {
             true => self.session.engine.vital.ready(),
             false => self.session.engine.vital.not_ready(causes.join("; ")),
