@@ -85,11 +85,12 @@ impl Connection {
             let correlation = Fields::of_frame(&frame).int32();
             let awaited = correlation.and_then(|id| locked(&self.state).awaited.remove(&id));
             let is_lost = awaited.as_ref().is_some_and(|armed| armed.action() == Action::LoseReply);
-            if is_lost || (&self.client).write_all(&frame).is_err() {
-                self.cut();
-            }
+            // Told before the client can know: who has seen the client's success finds the answer noted.
             if let Some(armed) = awaited {
                 armed.answered();
+            }
+            if is_lost || (&self.client).write_all(&frame).is_err() {
+                self.cut();
             }
             let state = locked(&self.state);
             if state.client_gone && state.awaited.is_empty() {
