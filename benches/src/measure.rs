@@ -15,5 +15,5 @@ pub(crate) use latency::{LAST_MAX, Latency, latency};
 pub(crate) use output::{Outputs, WRITTEN, outputs};
 pub(crate) use position::Positions;
 pub(crate) use restart::{Restart, restart};
-pub(crate) use throughput::{Throughput, saturate};
+pub(crate) use throughput::{Throughput, saturate, sustain};
 pub(crate) use usage::{Snapshot, Usage, await_quiet, peak_bytes};

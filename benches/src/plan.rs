@@ -20,7 +20,7 @@ pub(crate) struct Plan {
     /// Ids already stored by Kafka Streams, in millions.
     #[arg(long, default_value = "1", value_parser = millions)]
     pub(crate) peer_ids: u64,
-    /// Seconds of half load for which latency is measured, after as many more of warm-up at most.
+    /// Seconds for which half load is measured, and before it the load of which it is half.
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub(crate) latency_seconds: u64,
     /// The processor's memory budget, in MiB.

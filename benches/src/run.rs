@@ -36,8 +36,8 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
 
 /// How many steps the screen will show.
 fn steps(plan: &Plan) -> usize {
-    let of_scenario = |scenario: Scenario| if scenario.ids > 0 { 8 } else { 5 };
-    let peer = if plan.without_peer { 0 } else { 5 + usize::from(plan.peer_ids > 0) };
+    let of_scenario = |scenario: Scenario| if scenario.ids > 0 { 10 } else { 7 };
+    let peer = if plan.without_peer { 0 } else { 7 + usize::from(plan.peer_ids > 0) };
     5 + peer + plan.scenarios().into_iter().map(of_scenario).sum::<usize>()
 }
 

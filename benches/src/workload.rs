@@ -7,4 +7,4 @@ pub(crate) mod preload;
 
 pub(crate) use event::{Event, Events, now_ms};
 pub(crate) use journal::Journal;
-pub(crate) use load::{Load, Raw, load};
+pub(crate) use load::{Load, Pace, Raw, load, whole};

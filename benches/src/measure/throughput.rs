@@ -1,5 +1,6 @@
 //! A backlog, worked off as fast as the subject can.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
@@ -7,6 +8,7 @@ use anyhow::bail;
 use super::{Positions, Snapshot, Usage};
 use crate::screen::Step;
 use crate::subject::Child;
+use crate::workload::Load;
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A subject that commits nothing for this long has failed.
@@ -62,6 +64,33 @@ pub(crate) fn saturate(
             Some((before, snapshot)) if done >= total => {
                 let usage = snapshot.until(&Snapshot::take(child.pid())?);
                 return Ok(Throughput { events: done - before, usage });
+            }
+            _ => {}
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// Events a second that `child` works off for `seconds` after `warm`, while `load` appends them and follows `done`: what the
+/// machine bears in the long run, with the broker, the load and the subject on it at once.
+pub(crate) fn sustain(
+    child: &mut Child,
+    positions: &Positions,
+    (load, done): (&Load, &AtomicU64),
+    (warm, seconds): (Duration, Duration),
+    step: &Step<'_>,
+) -> anyhow::Result<f64> {
+    let (started, base) = (Instant::now(), positions.done()?);
+    let mut begin: Option<(u64, Instant)> = None;
+    loop {
+        child.check()?;
+        let (now, passed) = (positions.done()? - base, started.elapsed());
+        done.store(now, Ordering::Relaxed);
+        step.at(passed.as_millis().try_into()?, (warm + seconds).as_millis().try_into()?);
+        match begin {
+            None if passed >= warm => begin = Some((now, Instant::now())),
+            Some((before, since)) if passed >= warm + seconds || load.is_over() => {
+                return Ok((now - before) as f64 / since.elapsed().as_secs_f64());
             }
             _ => {}
         }

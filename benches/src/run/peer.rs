@@ -49,7 +49,7 @@ impl Bench<'_> {
             topics: &subject.topics,
             group: &subject.application,
             name: "Kafka Streams",
-            rate: throughput.per_second() / 2.0,
+            ceiling: throughput.per_second(),
         };
         let found = half_load.measure(self, Ok(child), &|| subject.start(), || Ok(()))?;
         let (latency, restart, peak_bytes) = (found.latency, found.restart, found.peak_bytes);

@@ -92,7 +92,7 @@ impl Bench<'_> {
             topics: &subject.topics,
             group: &subject.group,
             name: "processor",
-            rate: throughput.per_second() / 2.0,
+            ceiling: throughput.per_second(),
         };
         let start = || subject.start();
         let found = half_load.measure(self, start(), &start, || {

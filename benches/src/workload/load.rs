@@ -1,7 +1,7 @@
 //! Events onto the raw topic: all at once, or at a steady pace.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -16,8 +16,13 @@ use crate::screen::Step;
 
 /// Records on their way at once, when nobody waits for any of them.
 const IN_FLIGHT_MAX: usize = 20_000;
-/// A steady load is sent in portions this far apart.
+/// A load is sent in portions this far apart.
 const TICK: Duration = Duration::from_millis(2);
+/// How long a record waits for company. With the gateway's 2 ms, thousands of requests a second with a dozen records each would keep the
+/// broker busy, and the load would measure itself; a gateway that had so much to do would find its batches full.
+const LINGER: Duration = Duration::from_millis(10);
+/// How far a load runs ahead of a subject that it follows: more than any subject has under way at once.
+const AHEAD_MAX: u64 = 20_000;
 
 /// A raw topic.
 #[derive(Debug, Clone)]
@@ -57,7 +62,7 @@ struct Sender<'a> {
 impl<'a> Sender<'a> {
     fn new(raw: &'a Raw) -> anyhow::Result<Self> {
         let message_timeout = Duration::from_secs(60);
-        let limits = Limits { message_timeout, queue_records: 100_000, ..Limits::default() };
+        let limits = Limits { message_timeout, linger: LINGER, queue_records: 100_000, ..Limits::default() };
         let publisher = Publisher::new(&raw.connection, &limits)?;
         Ok(Self { raw, publisher, under_way: VecDeque::new() })
     }
@@ -116,7 +121,26 @@ impl Causes {
     }
 }
 
-/// A steady load from a thread of its own, until its journal ends or it is stopped.
+/// How fast a load comes.
+#[derive(Debug, Clone)]
+pub(crate) enum Pace {
+    /// So many events a second.
+    Steady(f64),
+    /// As fast as a subject works it off, which is done with so many events of it.
+    Following(Arc<AtomicU64>),
+}
+
+impl Pace {
+    /// How many events should have been sent by now.
+    fn due(&self, started: Instant) -> u64 {
+        match self {
+            Self::Steady(rate) => whole(started.elapsed().as_secs_f64() * rate),
+            Self::Following(done) => done.load(Ordering::Relaxed) + AHEAD_MAX,
+        }
+    }
+}
+
+/// A load from a thread of its own, until its journal ends or it is stopped.
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,
     causes: Arc<Mutex<Causes>>,
@@ -124,14 +148,14 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Begins to append `rate` events a second.
-    pub(crate) fn start(raw: &Raw, journal: &Journal, rate: f64) -> Self {
+    /// Begins to append events at that pace.
+    pub(crate) fn start(raw: &Raw, journal: &Journal, pace: Pace) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let causes = Arc::new(Mutex::new(Causes::default()));
         let thread = std::thread::spawn({
             let (raw, journal) = (raw.clone(), journal.clone());
             let (stop, causes) = (Arc::clone(&stop), Arc::clone(&causes));
-            move || pace(&raw, &journal, rate, &stop, &causes)
+            move || send(&raw, &journal, &pace, &stop, &causes)
         });
         Self { stop, causes, thread }
     }
@@ -141,6 +165,11 @@ impl Load {
         self.causes.lock().unwrap_or_else(PoisonError::into_inner).take(event_id)
     }
 
+    /// Whether its journal has come to its end.
+    pub(crate) fn is_over(&self) -> bool {
+        self.thread.is_finished()
+    }
+
     /// Ends it, once everything that was sent is acknowledged.
     pub(crate) fn stop(self) -> anyhow::Result<()> {
         self.stop.store(true, Ordering::Relaxed);
@@ -148,10 +177,10 @@ impl Load {
     }
 }
 
-fn pace(
+fn send(
     raw: &Raw,
     journal: &Journal,
-    rate: f64,
+    pace: &Pace,
     stop: &AtomicBool,
     causes: &Mutex<Causes>,
 ) -> anyhow::Result<()> {
@@ -159,8 +188,8 @@ fn pace(
     let mut events = journal.read()?;
     let (started, mut sent) = (Instant::now(), 0_u64);
     while !stop.load(Ordering::Relaxed) {
-        let due = started.elapsed().as_secs_f64() * rate;
-        while (sent as f64) < due {
+        let due = pace.due(started);
+        while sent < due {
             let Some(event) = events.next() else { return sender.finish() };
             let event = event?;
             if !event.cause.is_empty() {
@@ -172,6 +201,16 @@ fn pace(
         std::thread::sleep(TICK);
     }
     sender.finish()
+}
+
+/// A count of events, out of a rate.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a count of events, never negative"
+)]
+pub(crate) fn whole(number: f64) -> u64 {
+    number as u64
 }
 
 #[cfg(test)]
