@@ -120,6 +120,7 @@ fn escaped(value: &str) -> String {
 pub(super) const JVM: &[&str] = &[
     "-Xmx256m",
     "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
     "-XX:+ExitOnOutOfMemoryError",
     "-XX:-UsePerfData",
     "-Djava.awt.headless=true",
