@@ -112,6 +112,8 @@ claims! {
         "state grows without bound, or an erasure's promise isn't kept: look at the topics' settings by hand", true;
     TOMBSTONES: "compaction removes overwritten values, and then tombstones",
         "only that it could not be watched: brokers clean when they like; look at a compacted topic after a week", false;
+    TOPIC_IDS: "each topic has an id of its own (KIP-516)",
+        "a store can't tell a topic that was made anew under its name: after that, reset the processor by hand", false;
     BROKER: "no unclean elections, and transactions are verified before they are written to (Kafka 3.6)",
         "an election may lose acknowledged records, or a late request may open a transaction that nobody ends", false;
 }

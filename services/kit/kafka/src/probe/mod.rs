@@ -45,6 +45,7 @@ pub fn run(
     progress("trying transactions");
     // What an error cuts short is told below as not tried.
     let cut_short = try_transactions(&site, &mut findings).err();
+    findings.add(&claim::TOPIC_IDS, topic::have_ids(&site));
     findings.add(&claim::BROKER, topic::broker_settings(&site));
     if let Some(tombstone) = tombstone {
         progress("waiting for the log cleaner, a minute at most");

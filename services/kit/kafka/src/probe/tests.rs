@@ -7,9 +7,9 @@ use rdkafka::producer::Producer as _;
 
 use super::claim::{Tried, Verdict};
 use super::site::{Names, PATIENCE, Site};
-use super::topic::{Tombstone, judge_broker, told_back};
+use super::topic::{Tombstone, judge_broker, judge_ids, told_back};
 use super::{fence, offset, record, topic};
-use crate::{Connection, Error};
+use crate::{Connection, Error, TopicId};
 
 const PREFIX: &str = "team-a.";
 
@@ -29,7 +29,7 @@ fn everything_holds_on_apache_kafka_and_nothing_is_left_behind() {
         let late = finding.seen.starts_with("not seen within");
         assert!(finding.verdict == Verdict::Holds || late, "{finding:?}");
     }
-    assert_eq!(findings.len(), 13);
+    assert_eq!(findings.len(), 14);
 
     let site = Site::make(&connection, Names::random(""), 1).unwrap();
     let client = site.admin.inner();
@@ -76,6 +76,7 @@ fn a_claim_that_does_not_hold_is_told() {
     assert_eq!(verdict(only_stale), Unknown, "refused, but not for its instance id");
     assert_eq!(verdict(fence::successor_fences(site, "stranger")), Broken);
 
+    assert_eq!(verdict(topic::have_ids(site)), Broken, "one of them isn't made yet");
     topic::make_compacted(site, 1).unwrap();
     let _tombstone = Tombstone::write(site).unwrap();
     assert!(topic::traces(site).unwrap() > 0, "the cleaner has not been there yet");
@@ -94,6 +95,9 @@ fn settings_that_are_told_back_otherwise_or_not_at_all_are_told() {
         other.seen,
         "cleanup.policy = delete instead of compact, segment.ms = nothing instead of 1000"
     );
+
+    let ids = |ids: [u8; 2]| judge_ids(&ids.map(|id| Some(TopicId([id; 16])))).verdict;
+    assert_eq!((ids([1, 2]), ids([1, 1])), (Verdict::Holds, Verdict::Broken));
 
     let verified = ("transaction.partition.verification.enable", "true");
     let judged = |pairs: &[(&str, &str)]| judge_broker(&told(pairs)).verdict;

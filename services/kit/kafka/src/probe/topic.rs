@@ -6,10 +6,10 @@ use futures::executor::block_on;
 use rdkafka::admin::{AdminOptions, ResourceSpecifier};
 
 use super::claim::Tried;
-use super::site::{PATIENCE, Site};
+use super::site::{Names, PATIENCE, Site};
 use crate::publisher::Limits;
 use crate::transaction::TailError;
-use crate::{Connection, Error, Outgoing, PublishError, Publisher, TopicRequest};
+use crate::{Connection, Error, Outgoing, PublishError, Publisher, TopicId, TopicRequest};
 
 /// How long compaction is watched: Kafka's cleaner looks every 15 s, and a tombstone goes in its second round.
 const CLEANING_MAX: Duration = Duration::from_secs(75);
@@ -106,6 +106,21 @@ pub(super) fn traces(site: &Site<'_>) -> Result<usize, Error> {
         // Not read to its end: nothing is shown to be gone.
         Err(_) => Ok(left.max(1)),
         Ok(_) => Ok(left),
+    }
+}
+
+/// Asks for the ids of the probe's topics.
+pub(super) fn have_ids(site: &Site<'_>) -> Result<Tried, Error> {
+    let Names { topic, compacted, .. } = &site.names;
+    Ok(judge_ids(&site.cluster.topic_ids(&[topic, compacted])?))
+}
+
+/// Whether each of two topics has an id, and not the other's.
+pub(super) fn judge_ids(ids: &[Option<TopicId>]) -> Tried {
+    match ids {
+        [Some(one), Some(other)] if one == other => Tried::new(false, "one id for two topics"),
+        [Some(_), Some(_)] => Tried::new(true, "two topics, two ids"),
+        _ => Tried::new(false, "no ids (before Kafka 2.8, or not Kafka)"),
     }
 }
 
