@@ -68,6 +68,11 @@ fn tests_await_and_never_sleep() {
 }
 
 #[test]
+fn the_processor_reads_no_wall_clock() {
+    expect_none(tree().rust().flat_map(forbidden::wall_clocks));
+}
+
+#[test]
 fn unsafe_has_one_place() {
     expect_none(tree().rust().flat_map(forbidden::unsafe_blocks));
 }

@@ -17,7 +17,7 @@ use processor::state::identity::Identity;
 use processor::state::memory::{Budget, Shared};
 use processor::state::meta::{Incarnation, Meta};
 use processor::state::store::PartitionStore;
-use processor::transaction::step::{Due, Rules, step};
+use processor::transaction::step::{Before, Due, Rules, step};
 use schemas::codec;
 use schemas::id::EventId;
 use schemas::key::CustomerKey;
@@ -60,7 +60,10 @@ fn transactions(records: &[Incoming], batch: usize) {
     let (mut stepping, mut encoding, mut applying) = (Clock::default(), Clock::default(), Clock::default());
     let (mut outputs, mut output_bytes, mut duplicates) = (0, 0, 0);
     for batch in records.chunks(batch) {
-        let step = stepping.time(|| step(&rules, 0, &store, &meta, &Due::default(), batch).expect("a step"));
+        let step = stepping.time(|| {
+            step(Before { rules: &rules, partition: 0, store: &store, meta: &meta }, &Due::default(), batch)
+                .expect("a step")
+        });
         encoding.time(|| {
             for (key, value) in step.overlay.customers() {
                 black_box((changelog::customer_key(key), value));

@@ -168,7 +168,8 @@ impl Engine<'_> {
     }
 
     fn restorer(&self, shared: &Shared) -> Result<Restorer, kafka::Error> {
-        Restorer::start(self.connection, &self.group, self.place.clone(), shared, self.stop.clone())
+        let means = (self.clock.clone(), self.drill.clone(), self.stop.clone());
+        Restorer::start(self.connection, &self.group, self.place.clone(), shared, means)
     }
 
     /// The transactional id outlives the process, so that a restart ends what the last one left open.

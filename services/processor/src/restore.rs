@@ -10,15 +10,17 @@
 //! read back is a prefix of what was written, and each position is in one batch with, or behind, what it stands for. Ids go in as
 //! whole files, which are on the disk before the position behind them is written. The meta comes last, with the mark's end.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use kafka::NextOffset;
 use kafka::transaction::{Tail, TailError};
 use tracing::warn;
 
+use crate::engine::clock::Clock;
 use crate::state::identity::Log;
 use crate::state::meta::{Incarnation, Meta, OffsetMark, Progress};
 use crate::state::store::PartitionStore;
+use crate::transaction::drill::{Drill, Point};
 
 mod board;
 mod error;
@@ -51,6 +53,8 @@ struct Attempt<'a> {
     partition: i32,
     store: &'a PartitionStore,
     board: &'a Board,
+    clock: &'a Clock,
+    drill: &'a Drill,
     stopped: &'a dyn Fn() -> bool,
 }
 
@@ -110,7 +114,7 @@ impl Attempt<'_> {
         };
         let (state, dedupe) = (self.extent(Log::State)?, self.extent(Log::Dedupe)?);
         let tombstones_kept = self.place.tombstones_kept;
-        Ok(Found { disk, committed, state, dedupe, now_ms: now_ms(), tombstones_kept })
+        Ok(Found { disk, committed, state, dedupe, now_ms: self.clock.now_ms(), tombstones_kept })
     }
 
     fn has_history(&self, found: &Found) -> bool {
@@ -149,6 +153,7 @@ impl Attempt<'_> {
             self.tail.await_decided(topic, self.partition, extent.end, UNDECIDED_MAX, self.stopped)?;
         }
         replay::customers(self, replay, found.state, &mut standing)?;
+        self.drill.reached(Point::Halfway);
         let meta = standing.restoring.meta.or(disk.meta);
         // Before any id is noted as read: a resumed restore could not tell what is missing any more.
         if let Some(meta) = &meta {
@@ -178,7 +183,8 @@ impl Attempt<'_> {
             return Ok(());
         }
         let next = self.tail.first(&self.place.input, self.partition, meta.src_next(), self.stopped)?;
-        missing.next_ms = next.map_or_else(now_ms, |record| record.timestamp_ms).max(meta.clock_ms);
+        missing.next_ms =
+            next.map_or_else(|| self.clock.now_ms(), |record| record.timestamp_ms).max(meta.clock_ms);
         judgement::ids_suffice(self.place.window, &missing).map_err(|why| self.refused(why))
     }
 
@@ -208,9 +214,4 @@ impl Attempt<'_> {
     fn refused(&self, why: Refusal) -> RestoreError {
         self.place.refused(self.partition, why)
     }
-}
-
-fn now_ms() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,6 +1,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use kafka::transaction::append_time;
 use kafka::{Cluster, Connection};
 use lifecycle::{Health, Stop};
 use schemas::token::TokenKey;
@@ -21,6 +22,8 @@ use crate::transaction::step::Rules;
 
 /// How long a broker has to answer at the start.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the brokers have to tell their time: a coordinator may have to be found anew.
+const CLOCK_TIMEOUT: Duration = Duration::from_mins(1);
 /// Without progress for this long, the engine counts as stalled. A commit may take half a minute by itself.
 const STALL_AFTER: Duration = Duration::from_secs(90);
 /// What a transaction writes to.
@@ -54,6 +57,15 @@ pub enum Error {
         /// How many the input has.
         wanted: u32,
     },
+    /// A topic's records don't tell when they were appended.
+    #[error(
+        "topic {topic} keeps its senders' times: set message.timestamp.type=LogAppendTime on it, as `aftersend bootstrap` does; by the \
+         brokers' time windows end and timers fire"
+    )]
+    AppendTime {
+        /// The topic.
+        topic: String,
+    },
     /// The memory does not do for the partitions.
     #[error(transparent)]
     Memory(#[from] Shortage),
@@ -85,12 +97,18 @@ pub fn run(
     let folder = instance.store_folder(topics.name(Topic::Raw));
     let id = cluster.id(START_TIMEOUT);
     let place = Place::look(&cluster, id, topics, (folder, rules.partitions, settings.window, RESTORERS))?;
-    let (drill, contest, clock) = (Drill::new(settings.drill.clone()), Contest::default(), Clock::start());
+    let group = format!("{prefix}{}", settings.group);
+    let id = format!("{group}-{}-clock", instance.name());
+    let Some(clock) = told(connection, &id, topics.name(Topic::DeadLetter), stop)? else {
+        vital.finished();
+        return Ok(());
+    };
+    let (drill, contest) = (Drill::new(settings.drill.clone()), Contest::default());
     let engine = Engine {
         settings,
         connection,
         topics,
-        group: format!("{prefix}{}", settings.group),
+        group,
         instance: &instance,
         rules: &rules,
         clock: &clock,
@@ -122,6 +140,24 @@ fn partitions(cluster: &Cluster, topics: &Topics) -> Result<u32, Error> {
         }
     }
     Ok(wanted)
+}
+
+/// The brokers' clock; `None` where the process is to stop. Asked on dead letters, which nothing that is restored depends on; again
+/// and again, since a coordinator that has just moved knows nothing for a moment.
+fn told(connection: &Connection, id: &str, topic: &str, stop: &Stop) -> Result<Option<Clock>, Error> {
+    let started = Instant::now();
+    while !stop.requested() {
+        match append_time(connection, id, topic, START_TIMEOUT) {
+            Ok(Some(at_ms)) => return Ok(Some(Clock::showing(at_ms))),
+            Ok(None) => return Err(Error::AppendTime { topic: topic.to_owned() }),
+            Err(error @ kafka::Error::Failed { .. }) if started.elapsed() < CLOCK_TIMEOUT => {
+                warn!(%error, "no broker has told its time yet");
+                stop.wait_timeout(PAUSE_MIN);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(None)
 }
 
 fn keep_running(engine: &Engine<'_>, shared: &Shared) -> Result<(), Error> {

@@ -56,6 +56,8 @@ pub(crate) fn prints(file: &Source) -> Vec<Finding> {
 
 /// Functions that look again and again for a condition, with a deadline: the one place where a test may pause.
 const AWAITING: [&str; 2] = ["until", "await_until"];
+/// Where time itself is what happens: a pause of so long, a kill so long after, so many events a second.
+const PASSING: (&str, &str) = ("tests/chaos/", "let_pass");
 
 /// A test that sleeps is slow when it passes and flaky when it doesn't.
 pub(crate) fn sleeps(file: &Source) -> Vec<Finding> {
@@ -63,11 +65,25 @@ pub(crate) fn sleeps(file: &Source) -> Vec<Finding> {
         return Vec::new();
     }
     let mend = "await the condition: a channel, a health answer, an offset; with a deadline, in a function named `until`";
-    let awaiting = lines_of(file, &AWAITING);
+    let passing = file.path.starts_with(PASSING.0).then_some(PASSING.1);
+    let names: Vec<&str> = AWAITING.into_iter().chain(passing).collect();
+    let awaiting = lines_of(file, &names);
     words(tokens(file), &["sleep", "sleep_until", "sleep_ms"])
         .into_iter()
         .filter(|(_, line)| !awaiting.iter().any(|lines| lines.contains(line)))
         .map(|(word, line)| Finding::new(file.at(line), format!("{word} in a test"), mend))
+        .collect()
+}
+
+/// The processor's time is the brokers': a node's wall clock can be wrong, and can jump.
+pub(crate) fn wall_clocks(file: &Source) -> Vec<Finding> {
+    if !file.path.starts_with("services/processor/src/") {
+        return Vec::new();
+    }
+    let mend = "take the brokers' time: engine::clock, or a record's append time";
+    words(tokens(file), &["SystemTime"])
+        .into_iter()
+        .map(|(word, line)| Finding::new(file.at(line), format!("{word} in the processor"), mend))
         .collect()
 }
 
@@ -138,8 +154,19 @@ mod tests {
         );
         let until = "fn until() { loop { sleep(d) } } fn f() { until() }";
         assert!(sleeps(&source("tests/e2e/main.rs", until)).is_empty());
+        let pass = "fn let_pass() { sleep(d) }";
+        assert!(sleeps(&source("tests/chaos/fault.rs", pass)).is_empty());
+        assert_eq!(sleeps(&source("tests/e2e/main.rs", pass)).len(), 1);
         assert!(sleeps(&source("services/gateway/src/tests.rs", text)).is_empty());
         assert!(sleeps(&source("tests/e2e/main.rs", "// sleep(1)\nfn asleep() {}")).is_empty());
+    }
+
+    #[test]
+    fn a_wall_clock_in_the_processor_is_found() {
+        let text = "fn f() -> SystemTime { std::time::SystemTime::now() }";
+        assert_eq!(wall_clocks(&source("services/processor/src/engine/clock.rs", text)).len(), 2);
+        assert!(wall_clocks(&source("services/gateway/src/receive.rs", text)).is_empty());
+        assert!(wall_clocks(&source("services/processor/tests/broker/timer.rs", text)).is_empty());
     }
 
     #[test]

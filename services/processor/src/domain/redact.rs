@@ -229,6 +229,29 @@ mod tests {
         }
     }
 
+    /// Around the bounds of what is written as it came: what reading and writing would change must be changed.
+    #[test]
+    fn numbers_are_written_as_their_values_would_be() {
+        let tokens = TokenKey::development();
+        for number in [
+            "0",
+            "-0",
+            "-7",
+            "1.50",
+            "1e5",
+            "1e999",
+            "999999999999999999",
+            "18446744073709551615",
+            "18446744073709551616",
+            "99999999999999999999999",
+        ] {
+            let event = format!(r#"{{"metric":"sent","x":{number}}}"#);
+            let event = Event::parse(event.as_bytes()).expect("an event");
+            let values = Value::Object(fields(&event.rest.to_map(), &tokens));
+            assert_eq!(json(&event.rest, &tokens), values.to_string(), "{number}");
+        }
+    }
+
     /// A member as a person might write it.
     fn member() -> impl Strategy<Value = String> {
         let text = prop_oneof!["[a-z@+.0-9 ]{0,16}", "\\PC{0,8}", any::<String>()];

@@ -1,10 +1,10 @@
-//! The time by which timers fire: the broker's, as far as it can be known here.
+//! The time by which timers fire and restores judge: the brokers'.
 //!
-//! A node's wall clock can be wrong, and can jump. So it is asked once, at the start; from there on a monotonic clock counts,
-//! and the append times of records correct it.
+//! A node's wall clock can be wrong, and can jump: nothing here reads it. A broker is asked once, at the start; from there on a
+//! monotonic clock counts, and the append times of records correct it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tracing::warn;
 
@@ -15,10 +15,10 @@ const SKEW_MAX_MS: i64 = 60_000;
 /// A partition that was read to its end counts as caught up until a record is older than this.
 const BACKLOG_AFTER_MS: i64 = 10_000;
 
-/// One clock for all partitions of a process.
-#[derive(Debug)]
+/// One clock for all partitions of a process. Clones share it.
+#[derive(Debug, Clone)]
 pub(crate) struct Clock {
-    anchor: Mutex<Anchor>,
+    anchor: Arc<Mutex<Anchor>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -52,11 +52,14 @@ pub(crate) struct Reading {
 }
 
 impl Clock {
-    /// By the wall clock.
-    pub(crate) fn start() -> Self {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        let at_ms = i64::try_from(wall.as_millis()).unwrap_or(i64::MAX);
-        Self { anchor: Mutex::new(Anchor { at_ms, since: Instant::now() }) }
+    /// One that shows `at_ms` now, Unix milliseconds.
+    pub(crate) fn showing(at_ms: i64) -> Self {
+        Self { anchor: Arc::new(Mutex::new(Anchor { at_ms, since: Instant::now() })) }
+    }
+
+    /// The brokers' time, Unix milliseconds.
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.anchor().now_ms(Instant::now())
     }
 
     /// A record of a partition was read.
@@ -82,7 +85,7 @@ impl Clock {
     /// The time of a partition, Unix milliseconds: it doesn't run ahead of what is still to be read, or what a backlog will
     /// say would come too late. `None` before anything is known of it.
     pub(crate) fn effective_ms(&self, reading: &Reading) -> Option<i64> {
-        let now_ms = self.anchor().now_ms(Instant::now());
+        let now_ms = self.now_ms();
         if reading.caught_up { Some(now_ms) } else { reading.last_ms.map(|last| last.min(now_ms)) }
     }
 
@@ -93,7 +96,11 @@ impl Clock {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    const PRESENT_MS: i64 = 1_800_000_000_000;
 
     fn anchor(at_ms: i64) -> (Anchor, Instant) {
         let since = Instant::now();
@@ -117,13 +124,13 @@ mod tests {
 
     #[test]
     fn p5_a_backlog_holds_time_back_and_its_end_lets_it_go() {
-        let clock = Clock::start();
+        let clock = Clock::showing(PRESENT_MS);
         let mut reading = Reading::default();
         assert_eq!(clock.effective_ms(&reading), None);
         clock.read(&mut reading, 5_000);
         assert_eq!(clock.effective_ms(&reading), Some(5_000));
         clock.reached_end(&mut reading);
-        assert!(clock.effective_ms(&reading) > Some(1_000_000_000_000), "the present");
+        assert!(clock.effective_ms(&reading) >= Some(PRESENT_MS), "the present");
         clock.read(&mut reading, 6_000);
         assert!(
             clock.effective_ms(&reading) <= Some(6_000 + 1_000),

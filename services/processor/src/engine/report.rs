@@ -1,7 +1,6 @@
 //! What the loop tells of itself.
 
 use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use kafka::Incoming;
 use tracing::warn;
@@ -26,11 +25,10 @@ pub(super) fn counts(counts: &Counts) {
 
 /// Of the record in the batch that waited longest.
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of a latency")]
-pub(super) fn latency(batch: &BTreeMap<i32, Vec<Incoming>>) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+pub(super) fn latency(batch: &BTreeMap<i32, Vec<Incoming>>, now_ms: i64) {
     let oldest = batch.values().filter_map(|records| records.first()).map(|record| record.timestamp_ms).min();
     if let Some(oldest) = oldest {
-        let millis = i64::try_from(now.as_millis()).unwrap_or(i64::MAX).saturating_sub(oldest).max(0);
+        let millis = now_ms.saturating_sub(oldest).max(0);
         metrics::histogram!(metric::LATENCY_SECONDS).record(millis as f64 / 1_000.0);
     }
 }

@@ -20,7 +20,7 @@ use crate::transaction::commit::{Commit, Means, Share};
 use crate::transaction::drill::Point;
 use crate::transaction::producer::Producer;
 use crate::transaction::protocol::{self, Act, End, State};
-use crate::transaction::step::{self, Due, Step};
+use crate::transaction::step::{self, Before, Due, Step};
 
 /// How long a wait for records lasts where none are there.
 const IDLE_WAIT: Duration = Duration::from_millis(500);
@@ -70,6 +70,8 @@ pub(super) struct Worker<'a> {
     producer: Producer,
     running: BTreeMap<i32, Partition>,
     batch: Batch,
+    /// When the last gathering ended that brought something.
+    gathered: Instant,
     /// Transactions aborted since the last one that was committed.
     aborted: u32,
     looked_at: Instant,
@@ -92,6 +94,7 @@ impl<'a> Worker<'a> {
             producer,
             running,
             batch,
+            gathered: Instant::now(),
             aborted,
             looked_at: Instant::now(),
         }
@@ -137,20 +140,21 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Reads records for one transaction: until the batch is full, its time is up, or the control thread wants something.
+    /// Reads records for one transaction: until the batch is full, its time is up, or the control thread wants something. The
+    /// interval runs from one gathering's end to the next: what came while the last transaction was committed has waited already, and
+    /// what comes after a pause needn't wait at all.
     fn gather(&mut self) -> Result<(), SessionError> {
         let (settings, clock) = (self.session.engine.settings, self.session.engine.clock);
         let bytes_max = usize::try_from(settings.batch_bytes).unwrap_or(usize::MAX);
-        let mut deadline = (!self.batch.is_empty()).then(Instant::now);
+        let due = self.gathered + settings.commit_interval;
         while self.batch.has_room(settings.batch_records, bytes_max) {
-            let wait =
-                deadline.map_or(IDLE_WAIT, |deadline| deadline.saturating_duration_since(Instant::now()));
+            let left = due.saturating_duration_since(Instant::now());
+            let wait = if self.batch.is_empty() { IDLE_WAIT } else { left };
             match self.inbox.take(wait)? {
                 Arrival::Record(record) => {
                     let running = self.running.get_mut(&record.partition);
                     if running.is_some_and(|running| running.read(&record, clock)) {
                         self.batch.push(record);
-                        deadline.get_or_insert_with(|| Instant::now() + settings.commit_interval);
                     }
                 }
                 Arrival::End { partition } => {
@@ -158,8 +162,11 @@ impl<'a> Worker<'a> {
                         running.reached_end(clock);
                     }
                 }
-                Arrival::Nothing => return Ok(()),
+                Arrival::Nothing => break,
             }
+        }
+        if !self.batch.is_empty() {
+            self.gathered = Instant::now();
         }
         Ok(())
     }
@@ -172,7 +179,7 @@ impl<'a> Worker<'a> {
             return self.pause();
         }
         self.aborted = 0;
-        report::latency(self.batch.by_partition());
+        report::latency(self.batch.by_partition(), self.session.engine.clock.now_ms());
         self.batch = Batch::default();
         works.into_iter().try_for_each(|(partition, work)| self.settle(partition, work))
     }
@@ -187,7 +194,8 @@ impl<'a> Worker<'a> {
             if records.is_empty() && due.timers.is_empty() {
                 continue;
             }
-            let step = step::step(engine.rules, *partition, &running.store, &running.meta, &due, records)?;
+            let (rules, Partition { store, meta, .. }) = (engine.rules, running);
+            let step = step::step(Before { rules, partition: *partition, store, meta }, &due, records)?;
             if step.has_effect(&running.meta) || step.stopped.is_some() {
                 works.insert(*partition, Work { due, step });
             }

@@ -14,10 +14,12 @@ use super::error::Halt;
 use super::judgement::{self, Refusal};
 use super::queue::{Next, Queue, Wanted};
 use super::{Attempt, Place, RestoreError, committed};
+use crate::engine::clock::Clock;
 use crate::metric;
 use crate::state::memory::Shared;
 use crate::state::meta::{Meta, Progress};
 use crate::state::store::{PartitionStore, StoreError, sweep, wipe};
+use crate::transaction::drill::{Drill, Point};
 
 /// How often an idle reader is asked for what it has to tell.
 const SERVE_EVERY: Duration = Duration::from_secs(5);
@@ -51,6 +53,8 @@ struct Hand {
     place: Arc<Place>,
     shared: Shared,
     board: Board,
+    clock: Clock,
+    drill: Drill,
     stop: Stop,
 }
 
@@ -64,13 +68,22 @@ impl Restorer {
         group: &str,
         place: Place,
         shared: &Shared,
-        stop: Stop,
+        (clock, drill, stop): (Clock, Drill, Stop),
     ) -> Result<Self, kafka::Error> {
         let (outcomes, done) = channel();
         let (queue, board, count) = (Arc::new(Queue::default()), Board::default(), place.threads.max(1));
         let tails: Vec<Tail> = (0..count).map(|_| Tail::new(connection, group)).collect::<Result<_, _>>()?;
         let (place, shared) = (Arc::new(place), shared.clone());
-        let hand = Hand { queue: Arc::clone(&queue), outcomes, place, shared, board: board.clone(), stop };
+        let hand = Hand {
+            queue: Arc::clone(&queue),
+            outcomes,
+            place,
+            shared,
+            board: board.clone(),
+            clock,
+            drill,
+            stop,
+        };
         let threads = tails
             .into_iter()
             .map(|tail| {
@@ -189,6 +202,7 @@ impl Hand {
             metrics::counter!(metric::STORES_WIPED, "cause" => cause).increment(1);
             wipe(&place.folder.join(partition.to_string()))
                 .map_err(|source| RestoreError::Folder { source })?;
+            self.drill.reached(Point::Wiped);
             begins = from;
         }
     }
@@ -215,10 +229,11 @@ impl Hand {
             opened => opened?,
         };
         if let Some(begins) = begins {
-            store.begin_restore(super::now_ms())?;
+            store.begin_restore(self.clock.now_ms())?;
             store.note_progress(&begins)?;
         }
-        let attempt = Attempt { tail, place, partition, store: &store, board: &self.board, stopped };
+        let (board, clock, drill) = (&self.board, &self.clock, &self.drill);
+        let attempt = Attempt { tail, place, partition, store: &store, board, clock, drill, stopped };
         match attempt.run(committed) {
             Ok(meta) => Ok(Restored { store, meta }),
             // Nothing is refused that somebody else has only just written: an owner that was paused here, and has lost the partition

@@ -2,6 +2,7 @@
 //! a staging cluster, can kill it exactly there.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -28,6 +29,10 @@ pub enum Point {
     Applied,
     /// In doubt, with a new producer, before the outcome is asked for.
     Doubted,
+    /// A store was wiped, and nothing is restored yet.
+    Wiped,
+    /// A restore has a partition's customers on disk, and not its ids.
+    Halfway,
     /// A partition is restored, and no worker has it yet.
     Restored,
     /// A worker has a partition, and doesn't read it yet.
@@ -39,7 +44,7 @@ pub enum Point {
 }
 
 impl Point {
-    const NAMED: [(&'static str, Self); 11] = [
+    const NAMED: [(&'static str, Self); 13] = [
         ("begun", Self::Begun),
         ("sent", Self::Sent),
         ("flushed", Self::Flushed),
@@ -47,6 +52,8 @@ impl Point {
         ("committed", Self::Committed),
         ("applied", Self::Applied),
         ("doubted", Self::Doubted),
+        ("wiped", Self::Wiped),
+        ("halfway", Self::Halfway),
         ("restored", Self::Restored),
         ("starting", Self::Starting),
         ("revoked", Self::Revoked),
@@ -80,18 +87,18 @@ impl Value for Order {
     }
 }
 
-/// A drill under way, or none.
-#[derive(Debug)]
+/// A drill under way, or none. Clones share it.
+#[derive(Debug, Clone)]
 pub struct Drill {
     order: Option<Order>,
-    met: AtomicU64,
+    met: Arc<AtomicU64>,
 }
 
 impl Drill {
     /// Carries `order` out; without one, every point is passed.
     #[must_use]
     pub fn new(order: Option<Order>) -> Self {
-        Self { order, met: AtomicU64::new(0) }
+        Self { order, met: Arc::default() }
     }
 
     /// Passes `point`. At the nth time of the ordered one, makes the marker file and stands still for as long as it is there:

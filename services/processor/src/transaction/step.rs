@@ -108,31 +108,30 @@ pub struct Due {
     pub timers: Vec<Timer>,
 }
 
-/// Works `due` and then `records` off, in their order, on top of `store` as `meta` left it.
+/// What a step builds on: a partition as its last transaction left it.
+#[derive(Debug, Clone, Copy)]
+pub struct Before<'a> {
+    /// What holds for every partition.
+    pub rules: &'a Rules,
+    /// Which one.
+    pub partition: i32,
+    /// Its disk.
+    pub store: &'a PartitionStore,
+    /// Where it stands.
+    pub meta: &'a Meta,
+}
+
+/// Works `due` and then `records` off, in their order.
 ///
 /// # Errors
 /// See [`StepError`]; a record that can't be understood is none, but a dead letter, and so is one on which the code fails.
-pub fn step(
-    rules: &Rules,
-    partition: i32,
-    store: &PartitionStore,
-    meta: &Meta,
-    due: &Due,
-    records: &[Incoming],
-) -> Result<Step, StepError> {
-    step_by(outcome::of, rules, partition, store, meta, due, records)
+pub fn step(before: Before<'_>, due: &Due, records: &[Incoming]) -> Result<Step, StepError> {
+    step_by(outcome::of, before, due, records)
 }
 
 /// As [`step`], with what an event means as a value.
-fn step_by(
-    meaning: Meaning,
-    rules: &Rules,
-    partition: i32,
-    store: &PartitionStore,
-    meta: &Meta,
-    due: &Due,
-    records: &[Incoming],
-) -> Result<Step, StepError> {
+fn step_by(meaning: Meaning, before: Before<'_>, due: &Due, records: &[Incoming]) -> Result<Step, StepError> {
+    let Before { rules, partition, store, meta } = before;
     let arena = Bump::new();
     let mut work = Work {
         meaning,

@@ -1,10 +1,11 @@
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::{Offset, TopicPartitionList};
 use thiserror::Error;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use crate::client::{Observer, observed};
 use crate::error::code_name;
@@ -123,7 +124,10 @@ impl Transactional {
             .set("delivery.report.only.error", "true")
             .set("retry.backoff.ms", "20")
             .set("retry.backoff.max.ms", "500")
-            .create_with_context(Deliveries { observer: Observer::new("transactional") })
+            .create_with_context(Deliveries {
+                observer: Observer::new("transactional"),
+                unwritten: AtomicBool::new(false),
+            })
             .map_err(Error::Settings)?;
         producer.init_transactions(timeout).map_err(|source| Error::of("init transactions", source))?;
         let disturbances_at_init = producer.context().observer.disturbances();
@@ -135,6 +139,7 @@ impl Transactional {
     /// # Errors
     /// Where the producer is unusable.
     pub fn begin(&self) -> Result<(), Refusal> {
+        self.producer.context().unwritten.store(false, Ordering::Relaxed);
         self.producer.begin_transaction().map_err(|error| refusal(&error))
     }
 
@@ -256,6 +261,8 @@ fn code(error: &KafkaError) -> &'static str {
 
 struct Deliveries {
     observer: Observer,
+    /// Whether a record of the open transaction was not written.
+    unwritten: AtomicBool,
 }
 
 observed!(Deliveries);
@@ -263,9 +270,12 @@ observed!(Deliveries);
 impl ProducerContext for Deliveries {
     type DeliveryOpaque = ();
 
-    /// Only failures are reported; the commit fails with them.
+    /// Only failures are reported; the commit fails with them. One of a transaction's is worth a warning: thousands may follow.
     fn delivery(&self, result: &DeliveryResult<'_>, (): Self::DeliveryOpaque) {
-        if let Err((error, _)) = result {
+        let Err((error, _)) = result else { return };
+        if self.unwritten.swap(true, Ordering::Relaxed) {
+            debug!(code = code(error), "another record of a transaction not written");
+        } else {
             warn!(code = code(error), "record of a transaction not written");
         }
     }

@@ -120,8 +120,7 @@ fn a_record_on_which_the_code_fails_is_set_aside_and_the_others_take_effect() {
         record(2, "u1", "c", "clicked"),
         record(3, "u1", "b", "bounced"),
     ];
-    let World { rules, partition, store, meta, .. } = &world;
-    let step = step_by(faulty, rules, *partition, store, meta, &Due::default(), &records).expect("a step");
+    let step = step_by(faulty, world.before(), &Due::default(), &records).expect("a step");
     assert_eq!((step.counts.unique, step.counts.duplicate), (2, 0));
     assert_eq!(step.counts.dead_lettered["poison"], 2, "it isn't remembered as seen");
     world.settle(step);

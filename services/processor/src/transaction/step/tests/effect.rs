@@ -138,7 +138,7 @@ fn a_state_of_a_newer_version_is_an_error_and_never_overwritten() {
     batch.put_customer(b"u1", Some(&[9, 0, 0]));
     batch.write().expect("writes");
     let records = [incoming(0, Some("u1"), Some(encoded(&event("a", "sent", 0))))];
-    let failed = step(&world.rules, 0, &world.store, &world.meta, &Due::default(), &records);
+    let failed = step(world.before(), &Due::default(), &records);
     assert!(matches!(failed, Err(StepError::Value(_))));
 }
 

@@ -56,8 +56,7 @@ fn p1_a_firing_that_came_to_nothing_is_repeated_as_it_was() {
     let mut world = cleared();
     let timers = world.store.timers(0, DUE_MS, 9).expect("reads");
     let due = crate::transaction::step::Due { now_ms: DUE_MS, timers };
-    let lost = crate::transaction::step::step(&world.rules, 0, &world.store, &world.meta, &due, &[])
-        .expect("a step");
+    let lost = crate::transaction::step::step(world.before(), &due, &[]).expect("a step");
     let again = world.pass_time(DUE_MS);
     assert_eq!(lost.overlay.meta(), again.overlay.meta());
     assert_eq!(lost.outputs.as_slice(), &world.outputs[world.outputs.len() - 1..]);

@@ -15,7 +15,7 @@ use crate::state::memory::{Budget, Shared};
 use crate::state::meta::{Incarnation, Meta};
 use crate::state::store::PartitionStore;
 use crate::state::value;
-use crate::transaction::step::{Due, Output, Rules, Step, step};
+use crate::transaction::step::{Before, Due, Output, Rules, Step, step};
 
 /// 2026-01-01.
 pub(super) const NOW_MS: i64 = 1_767_225_600_000;
@@ -66,16 +66,18 @@ impl World {
     pub(super) fn pass_time(&mut self, now_ms: i64) -> Step {
         let timers = self.store.timers(0, now_ms, 1_000).expect("reads");
         let due = Due { now_ms, timers };
-        let mut step = step(&self.rules, self.partition, &self.store, &self.meta, &due, &[]).expect("a step");
-        self.store.apply(&step.overlay).expect("applies");
-        self.meta = *step.overlay.meta();
-        self.outputs.append(&mut step.outputs);
-        step
+        let step = step(self.before(), &due, &[]).expect("a step");
+        self.settle(step)
+    }
+
+    pub(super) fn before(&self) -> Before<'_> {
+        let Self { rules, partition, store, meta, .. } = self;
+        Before { rules, partition: *partition, store, meta }
     }
 
     /// One transaction that comes to nothing.
     pub(super) fn step(&self, records: &[Incoming]) -> Step {
-        step(&self.rules, self.partition, &self.store, &self.meta, &Due::default(), records).expect("a step")
+        step(self.before(), &Due::default(), records).expect("a step")
     }
 
     pub(super) fn customer(&self, key: &str) -> Option<Customer<'static>> {
