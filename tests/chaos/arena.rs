@@ -7,6 +7,7 @@ pub(crate) mod instance;
 mod judgement;
 mod kafka;
 pub(crate) mod tally;
+mod wall_clock;
 pub(crate) mod workload;
 
 use std::path::{Path, PathBuf};

@@ -90,6 +90,11 @@ impl Fault {
     }
 }
 
+/// Lets time pass: for what happens at a time, and not at an event.
+pub(crate) fn let_pass(time: Duration) {
+    std::thread::sleep(time);
+}
+
 impl Arena {
     /// Lets a fault happen, waits until every partition has caught up, and notes how long that took.
     pub(crate) fn suffer(&mut self, fault: &Fault) {

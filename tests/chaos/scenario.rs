@@ -1,6 +1,7 @@
 //! One kind of fault each.
 
 mod broker;
+mod clock;
 mod crash;
 mod disk;
 mod input;

@@ -82,6 +82,17 @@ impl Oracle {
         all.filter(|(_, entries)| !entries.is_empty()).collect()
     }
 
+    /// When the suppressions of each customer who has none left that stands are to leave the topic, by key, Unix milliseconds: 30 days
+    /// after the last one was lifted.
+    #[must_use]
+    pub fn tombstones(&self) -> BTreeMap<String, i64> {
+        let due = |entries: &[SuppressionEntry]| {
+            let lifted: Option<Vec<i64>> = entries.iter().map(|entry| entry.until).collect();
+            lifted.and_then(|lifted| lifted.into_iter().max()).map(|last| last + 30 * 24 * 3_600_000)
+        };
+        self.suppressions().into_iter().filter_map(|(key, entries)| Some((key, due(&entries)?))).collect()
+    }
+
     /// The attributes that each customer's profile at Customer.io must have in the end, by key; whoever isn't named has none.
     #[must_use]
     pub fn profiles(&self) -> BTreeMap<String, BTreeMap<String, Value>> {

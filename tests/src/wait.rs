@@ -31,11 +31,6 @@ pub fn await_that(what: &str, mut holds: impl FnMut() -> bool) {
     await_until(what, PATIENCE, || holds().then_some(()));
 }
 
-/// Waits for a moment: for faults whose place is a time, and not an event.
-pub fn until(moment: Instant) {
-    std::thread::sleep(moment.saturating_duration_since(Instant::now()));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use aftersend_tests::wait::until;
+use aftersend_tests::wait::{PATIENCE, await_until};
 use aftersend_tests::world::World;
 use kafka::publisher::{Delivery, Limits};
 use kafka::{Outgoing, PublishError, Publisher};
 use schemas::topic::Topic;
 
 use super::workload::{Event, Workload};
+use crate::fault::let_pass;
 
 /// Events are drawn in blocks, and shuffled within them.
 const BLOCK: u64 = 250;
@@ -56,12 +57,10 @@ impl Sender {
 
     fn queued(&self, event: Event) -> (Event, Delivery) {
         let record = event.record(&self.topic, self.partitions);
-        let delivery = loop {
-            match self.publisher.publish(&record) {
-                Err(PublishError::QueueFull) => until(Instant::now() + TICK),
-                taken => break taken.expect("raw takes an event"),
-            }
-        };
+        let delivery = await_until("room for an event", PATIENCE, || match self.publisher.publish(&record) {
+            Err(PublishError::QueueFull) => None,
+            taken => Some(taken.expect("raw takes an event")),
+        });
         (event, delivery)
     }
 }
@@ -88,7 +87,7 @@ impl Feed {
                     waiting.extend(numbers.iter().map(|number| sender.queued(workload.event(*number))));
                     if !stopped.load(Ordering::Relaxed) {
                         tick += TICK;
-                        until(tick);
+                        let_pass(tick.saturating_duration_since(Instant::now()));
                     }
                 }
                 let lost = std::mem::take(&mut waiting)

@@ -8,6 +8,7 @@ use aftersend_tests::process::{Exit, Process, http};
 use aftersend_tests::world::{Role, World};
 
 use super::tally::Tally;
+use super::wall_clock::{self, WallClock};
 use super::{Kafka, Plan};
 
 /// A place where a processor runs, or ran.
@@ -47,6 +48,12 @@ impl Instance {
     /// Is started by `launcher` from the next start on.
     pub(crate) fn under(&mut self, launcher: &'static [&'static str]) {
         self.launcher = launcher;
+    }
+
+    /// Is started with a wall clock of its own from the next start on.
+    pub(crate) fn with_own_clock(&mut self) -> WallClock {
+        self.launcher = &wall_clock::LAUNCHER;
+        WallClock::beside(&self.disk)
     }
 
     /// Whether a process runs.

@@ -1,11 +1,11 @@
 //! What gets lost or late between processors and brokers, and brokers that go.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use aftersend_tests::wait::{PATIENCE, until};
+use aftersend_tests::wait::PATIENCE;
 use devkit::kafka::proxy::{Action, Api, Rule};
 
-use super::How;
+use super::{How, let_pass};
 use crate::arena::Arena;
 
 impl Arena {
@@ -23,7 +23,7 @@ impl Arena {
         // Its client asks again on another connection, and is answered; the first asking is still on its way.
         proxy.links()[node].cut();
         self.await_commits(1);
-        until(Instant::now() + after);
+        let_pass(after);
         strike.release();
     }
 
@@ -32,7 +32,7 @@ impl Arena {
         let links =
             || proxy.links().iter().enumerate().filter(|(number, _)| node.is_none_or(|node| node == *number));
         links().for_each(|(_, link)| link.part());
-        until(Instant::now() + time);
+        let_pass(time);
         links().for_each(|(_, link)| link.join());
     }
 
@@ -43,7 +43,7 @@ impl Arena {
             How::Paused(_) => self.kafka.node(node).pause(),
         }
         if let How::Paused(time) = how {
-            until(Instant::now() + time);
+            let_pass(time);
             self.kafka.node(node).resume();
         } else {
             // Of three nodes, two go on meanwhile.

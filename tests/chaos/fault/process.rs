@@ -1,11 +1,9 @@
 //! Processors that die, stand still, and come back.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use aftersend_tests::wait::until;
-
-use super::Then;
+use super::{Then, let_pass};
 use crate::arena::Arena;
 
 /// Transactions that a successor commits before the one that was taken for dead comes back.
@@ -13,7 +11,7 @@ const MEANWHILE: u64 = 5;
 
 impl Arena {
     pub(super) fn suffer_kill(&mut self, who: usize, after: Duration, then: Then) {
-        until(Instant::now() + after);
+        let_pass(after);
         self.kill(who);
         self.succeed(who, then);
     }
@@ -22,7 +20,7 @@ impl Arena {
         self.kill(who);
         self.leave_disk(who, then);
         self.start(who);
-        until(Instant::now() + again);
+        let_pass(again);
         self.kill(who);
         self.succeed(who, Then::SameDisk);
     }
@@ -44,7 +42,7 @@ impl Arena {
 
     pub(super) fn suffer_pause(&mut self, who: usize, time: Duration) {
         self.instances[who].pause();
-        until(Instant::now() + time);
+        let_pass(time);
         self.instances[who].resume();
         self.await_owned();
     }

@@ -64,14 +64,19 @@ fn scribble(file: &File, length: u64, dice: &mut Dice) {
 impl Arena {
     pub(super) fn suffer_damage(&mut self, who: usize, damage: Damage, dice: u64) {
         self.kill(who);
+        self.damage(who, damage, dice);
+        self.start(who);
+        self.await_commit(who);
+        self.await_owned();
+    }
+
+    /// Damages what a processor left on its disk, where there is such a file.
+    pub(crate) fn damage(&self, who: usize, damage: Damage, dice: u64) {
         let mut dice = Dice::new(dice, 0);
         let mut files = files(&self.instances[who].disk);
         files.retain(|file| file.file_name().is_some_and(|name| damage.hits(&name.to_string_lossy())));
         if !files.is_empty() {
             damage.strike(&files[dice.place(files.len())], &mut dice);
         }
-        self.start(who);
-        self.await_commit(who);
-        self.await_owned();
     }
 }

@@ -3,8 +3,8 @@
 //! C4, C5 and C14 are in [`network`](super::network): they want a broker that doesn't answer.
 
 use super::survives;
-use crate::arena::Kafka;
-use crate::fault::{Fault, Then};
+use crate::arena::{Arena, Kafka, Plan};
+use crate::fault::{Damage, Fault, Then};
 
 const COMMIT: [(&str, u32); 6] =
     [("begun", 1), ("sent", 2), ("flushed", 2), ("offsets_sent", 3), ("committed", 2), ("applied", 3)];
@@ -41,4 +41,23 @@ fn p1_p3_a_crash_around_the_commit_costs_nothing() {
     let again = [100, 250, 400, 600].map(std::time::Duration::from_millis);
     faults.extend(again.map(|again| Fault::KillTwice { who: 0, again, then: Then::LostDisk }));
     survives("p1_p3_a_crash_around", Kafka::shared(), 1, &faults);
+}
+
+/// P1, P3: C12: a restore that is killed half way, resumed, and killed again; and one that is killed right after it wiped a damaged store.
+#[test]
+fn p1_p3_a_crash_inside_a_restore_or_a_wipe_costs_nothing() {
+    let mut arena = Arena::new("p1_p3_a_crash_inside", Kafka::shared(), Plan::default());
+    arena.begin();
+    arena.kill(0);
+    arena.instances[0].lose_disk();
+    for (point, nth) in [("halfway", 2), ("halfway", 1), ("wiped", 1)] {
+        if point == "wiped" {
+            arena.damage(0, Damage::Current, 0);
+        }
+        arena.start_until(0, point, nth);
+        arena.kill(0);
+    }
+    arena.start(0);
+    arena.await_owned();
+    arena.judge();
 }

@@ -55,6 +55,24 @@ fn p1_a_store_of_another_partition_is_refused() {
     arena.judge();
 }
 
+/// P1: a store that belongs to another cluster, where topics and group have the same names, is refused; and taken again at home.
+#[test]
+fn p1_a_store_of_another_cluster_is_refused() {
+    let mut arena = Arena::new("p1_a_store_of_another_cluster", Kafka::shared(), Plan::default());
+    arena.begin();
+    arena.instances[0].stop();
+    let (other, disk) = (Kafka::own(1), arena.instances[0].disk.display().to_string());
+    let bootstrap = other.bootstrap();
+    let env = [("AFTERSEND_KAFKA", bootstrap.as_str()), ("AFTERSEND_STATE", &disk)];
+    assert_eq!(arena.world.run(&["bootstrap"], &env).code, Some(0));
+    let exit = arena.world.run(&["processor"], &env);
+    assert_eq!(exit.code, Some(1), "{}", exit.stderr);
+    assert!(exit.stderr.contains(&disk) && exit.stderr.contains("belongs to"), "{}", exit.stderr);
+    arena.start(0);
+    arena.await_commit(0);
+    arena.judge();
+}
+
 /// P1, P2: the disk takes nothing more, though Kafka has committed: the processor says that it isn't ready, or ends; with room again it
 /// goes on, and nothing is missing.
 #[test]

@@ -11,6 +11,9 @@ use super::survives;
 use crate::arena::{Arena, Kafka, Plan};
 use crate::fault::{Fault, REQUESTS, Then};
 
+/// Transactions after which work counts as resumed.
+const MORE: u64 = 5;
+
 fn arena(name: &str) -> Arena {
     let mut arena = Arena::new(name, Kafka::own(1), Plan { workers: 1, ..Plan::default() });
     arena.begin();
@@ -118,6 +121,43 @@ fn p1_a_partition_longer_than_a_session_costs_nothing() {
     let parted = Fault::Parted { node: None, time: Duration::from_secs(8) };
     let killed = Fault::Kill { who: 0, after: Duration::ZERO, then: Then::SameDisk };
     survives("p1_a_partition_longer", Kafka::own(1), 2, &[parted.clone(), killed, Fault::Cut, parted]);
+}
+
+/// P1: a producer's first request, in which the coordinator ends what its predecessor left open, is late, lost, or answered in vain; and one
+/// comes when its sender is long dead, and fences the successor's producer.
+#[test]
+fn p1_a_producer_that_is_late_to_begin_costs_nothing() {
+    let mut arena = arena("p1_a_producer_that_is_late");
+    let proxy = arena.kafka.proxy();
+    for action in [Action::Delay(Duration::from_secs(3)), Action::Drop, Action::LoseReply, Action::Hold] {
+        arena.kill(0);
+        let strike = proxy.arm(Rule::new(Api::INIT_PRODUCER_ID, action));
+        arena.start(0);
+        assert!(strike.await_struck(PATIENCE).is_some());
+        if action == Action::Hold {
+            arena.kill(0);
+            arena.start(0);
+            arena.await_commit(0);
+            strike.release();
+            assert!(strike.await_answered(PATIENCE));
+        }
+        arena.await_commit(0);
+        arena.await_commits(MORE);
+    }
+    arena.judge();
+}
+
+/// P1: of three brokers, only the group's coordinator is out of reach, for longer than a session.
+#[test]
+fn p1_a_group_coordinator_out_of_reach_costs_nothing() {
+    let mut arena = Arena::new("p1_a_group_coordinator_out", Kafka::own(3), Plan::default());
+    arena.begin();
+    let beat = arena.kafka.proxy().arm(Rule::new(Api::HEARTBEAT, Action::Delay(Duration::ZERO)));
+    let node = beat.await_struck(PATIENCE).expect("a member says that it lives").node;
+    for seconds in [3, 9] {
+        arena.suffer(&Fault::Parted { node: Some(node), time: Duration::from_secs(seconds) });
+    }
+    arena.judge();
 }
 
 /// Waits until the coordinator has aborted what was left open: until then, the stable end stands.

@@ -1,11 +1,11 @@
 //! Partitions that go from hand to hand.
 
+use std::fs;
 use std::time::{Duration, Instant};
-
-use aftersend_tests::wait::until;
 
 use crate::arena::dice::Dice;
 use crate::arena::{Arena, Kafka, Plan};
+use crate::fault::let_pass;
 
 /// How often somebody comes, and now and then somebody goes.
 const EVERY: Duration = Duration::from_secs(2);
@@ -37,8 +37,33 @@ fn p1_partitions_that_go_from_hand_to_hand_lose_nothing() {
             }
             spare_disk = Some(who);
         }
-        until(began + EVERY);
+        let_pass(EVERY.saturating_sub(began.elapsed()));
     }
     arena.await_owned();
+    arena.judge();
+}
+
+/// P1: killed, and paused until it is taken for dead, when its workers have let go of partitions and nobody else may have them yet.
+#[test]
+fn p1_a_crash_or_a_pause_while_partitions_are_given_back_costs_nothing() {
+    let mut arena = Arena::new("p1_a_crash_or_a_pause", Kafka::shared(), Plan::default());
+    arena.feed();
+    for is_killed in [true, false] {
+        let marker = arena.start_drilled(0, "revoked", 1);
+        arena.await_owned();
+        let heir = arena.enlist();
+        arena.start(heir);
+        arena.await_marker(0, &marker);
+        match is_killed {
+            true => arena.kill(0),
+            false => arena.instances[0].pause(),
+        }
+        fs::remove_file(marker).expect("the marker was there");
+        arena.await_owned();
+        arena.instances[0].resume();
+        arena.start(0);
+        arena.await_commit(0);
+        (0..=heir).for_each(|who| arena.instances[who].stop());
+    }
     arena.judge();
 }

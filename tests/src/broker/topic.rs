@@ -58,13 +58,14 @@ impl Topic {
         self.records().iter().map(decoded).collect()
     }
 
-    /// The last committed record of each key: what a compacted topic says.
+    /// The last committed record of each key, or none where that is a tombstone: what a compacted topic says.
     ///
     /// # Panics
-    /// As [`Topic::decoded`], and where a key isn't text.
+    /// Where a key isn't text, or a value is of another schema.
     #[must_use]
-    pub fn latest<R: Record>(&self) -> BTreeMap<String, R> {
-        self.records().iter().map(|record| (key(record), decoded(record))).collect()
+    pub fn latest<R: Record>(&self) -> BTreeMap<String, Option<R>> {
+        let value = |record: &Incoming| record.value.is_some().then(|| decoded(record));
+        self.records().iter().map(|record| (key(record), value(record))).collect()
     }
 
     /// How many records lie between the beginning and the end, on a topic without transactions.

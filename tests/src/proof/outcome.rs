@@ -1,10 +1,14 @@
 //! What lies on the outcome topics, read with `read_committed`, is what the oracle says.
 
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use schemas::record::{CustomerTraits, MessageOutcome, Suppression};
 use schemas::topic::Topic;
 
 use super::{assert_none, differences, differences_each_once, history};
 use crate::oracle::{Oracle, Row};
+use crate::wait::await_that;
 use crate::world::World;
 
 /// Fails where an event is missing, there twice or another one, where a customer's final traits or suppressions are not the
@@ -18,15 +22,34 @@ pub fn assert_held(world: &World, oracle: &Oracle) {
     assert_none("warehouse topic", &differences_each_once(oracle.rows(), outcomes.collect()));
 
     let traits = world.topic(Topic::Trait).latest::<CustomerTraits>();
-    let traits = traits.into_iter().map(|(key, traits)| (key, without_way(traits))).collect();
+    let traits = traits.into_iter().filter_map(|(key, traits)| Some((key, without_way(traits?)))).collect();
     assert_none("traits", &differences(&oracle.traits(), &traits));
 
-    let suppressions = world.topic(Topic::Suppression).latest::<Suppression>();
-    assert!(suppressions.iter().all(|(key, record)| *key == record.customer_id), "a record is its key's own");
-    let suppressions = suppressions.into_iter().map(|(key, record)| (key, record.entries)).collect();
-    assert_none("suppressions", &differences(&oracle.suppressions(), &suppressions));
+    await_that("what is due to leave the suppression topic", || overdue(world, oracle).is_empty());
+    let mut published = BTreeMap::new();
+    for (key, record) in world.topic(Topic::Suppression).latest::<Suppression>() {
+        let Some(record) = record else { continue };
+        assert_eq!(key, record.customer_id, "a record is its key's own");
+        published.insert(key, record.entries);
+    }
+    let (mut expected, now_ms) = (oracle.suppressions(), now_ms());
+    let tombstones = oracle.tombstones();
+    expected.retain(|key, _| tombstones.get(key).is_none_or(|due_ms| *due_ms > now_ms));
+    assert_none("suppressions", &differences(&expected, &published));
 
     assert_none("history of the traits", &history::faults(&world.topic(Topic::Trait).decoded()));
+}
+
+/// Customers whose suppressions should have left the topic, and haven't.
+fn overdue(world: &World, oracle: &Oracle) -> Vec<String> {
+    let (published, now_ms) = (world.topic(Topic::Suppression).latest::<Suppression>(), now_ms());
+    let due = oracle.tombstones().into_iter().filter(|(_, due_ms)| *due_ms <= now_ms);
+    due.map(|(key, _)| key).filter(|key| published.get(key).is_some_and(Option::is_some)).collect()
+}
+
+fn now_ms() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_millis()).expect("milliseconds fit")
 }
 
 /// Latest records, without what tells of the way to them.

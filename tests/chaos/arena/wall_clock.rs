@@ -1,0 +1,40 @@
+//! A wall clock that belongs to one processor, and that can be set.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::Command;
+
+/// Ends in becoming the processor. Both files lie beside its disk.
+pub(super) const LAUNCHER: [&str; 4] = [
+    "sh",
+    "-c",
+    "exec env LD_PRELOAD=\"$AFTERSEND_STATE.so\" WALL_CLOCK=\"$AFTERSEND_STATE.clock\" \"$@\"",
+    "sh",
+];
+const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/chaos/arena/wall_clock.c");
+
+/// The hands of the clock.
+pub(crate) struct WallClock {
+    shift: File,
+}
+
+impl WallClock {
+    /// The machine's time so far, for a processor with its disk at `disk`.
+    pub(super) fn beside(disk: &Path) -> WallClock {
+        let library = disk.with_extension("so");
+        let built =
+            Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(library).arg(SOURCE).status();
+        assert!(built.expect("cc can be run").success(), "{SOURCE} is compiled");
+        let shift = File::create(disk.with_extension("clock")).expect("a file can be made");
+        let clock = WallClock { shift };
+        clock.set(0);
+        clock
+    }
+
+    /// Sets it so many hours before or after the machine's, at once.
+    pub(crate) fn set(&self, hours: i64) {
+        let seconds = hours * 3_600;
+        self.shift.write_all_at(&seconds.to_ne_bytes(), 0).expect("a file can be written");
+    }
+}

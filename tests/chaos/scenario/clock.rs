@@ -1,0 +1,28 @@
+//! Wall clocks that are wrong, and that jump.
+
+use std::time::Duration;
+
+use crate::arena::{Arena, Kafka, Plan};
+use crate::fault::{Fault, Then};
+
+/// Transactions by which a processor has shown that it lives with its clock.
+const MEANWHILE: u64 = 5;
+/// Hours; 400 days are more than anything is kept.
+const SHIFTS: [i64; 4] = [400 * 24, -400 * 24, 3, -3];
+
+/// P1, P5: a wall clock that jumps by hours and by hundreds of days while the processor runs, and is as wrong when it starts, with its
+/// disk and without: no id is forgotten, no timer fires early, no disk is taken for older or younger than it is.
+#[test]
+fn p1_p5_a_wall_clock_that_jumps_or_is_wrong_at_the_start_costs_nothing() {
+    let mut arena = Arena::new("p1_p5_a_wall_clock", Kafka::shared(), Plan::default());
+    let clock = arena.instances[0].with_own_clock();
+    arena.begin();
+    for hours in SHIFTS {
+        clock.set(hours);
+        arena.await_commits(MEANWHILE);
+        for then in [Then::SameDisk, Then::LostDisk] {
+            arena.suffer(&Fault::Kill { who: 0, after: Duration::ZERO, then });
+        }
+    }
+    arena.judge();
+}
