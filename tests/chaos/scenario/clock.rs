@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use crate::arena::{Arena, Kafka, Plan};
-use crate::fault::{Fault, Then};
+use crate::fault::{Fault, Then, let_pass};
 
 /// Transactions by which a processor has shown that it lives with its clock.
 const MEANWHILE: u64 = 5;
+/// After this, idle workers have looked several times for what is due.
+const LOOKED_FOR_TIMERS: Duration = Duration::from_secs(3);
 /// Hours; 400 days are more than anything is kept.
 const SHIFTS: [i64; 4] = [400 * 24, -400 * 24, 3, -3];
 
@@ -24,5 +26,13 @@ fn p1_p5_a_wall_clock_that_jumps_or_is_wrong_at_the_start_costs_nothing() {
             arena.suffer(&Fault::Kill { who: 0, after: Duration::ZERO, then });
         }
     }
+    // Where nothing comes any more, only the clock tells what is due.
+    arena.finish_feed();
+    arena.await_worked_off();
+    clock.set(SHIFTS[0]);
+    arena.kill(0);
+    arena.start(0);
+    arena.await_owned();
+    let_pass(LOOKED_FOR_TIMERS);
     arena.judge();
 }
