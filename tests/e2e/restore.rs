@@ -1,6 +1,7 @@
 //! The processor's disk: one owner, and nothing on it that the changelogs don't have.
 
 use aftersend_tests::vendor::{Pace, Vendor};
+use aftersend_tests::wait::{PATIENCE, await_that, await_until};
 use aftersend_tests::world::{Role, World};
 use schemas::topic::Topic;
 
@@ -47,4 +48,40 @@ fn a_second_processor_on_one_state_folder_is_refused() {
     assert!(second.stderr.contains(&world.state().display().to_string()), "{}", second.stderr);
     first.assert_alive();
     assert_eq!(first.readiness().expect("an answer").status, 200);
+}
+
+/// A reset is refused while a processor runs, told partition by partition before it is done, and done when told so: the input is
+/// read once more, and its outcomes are emitted once more.
+#[test]
+fn a_reset_is_told_before_it_is_done() {
+    let world = World::new("reset", 2);
+    let vendor = Vendor::start(23, 40);
+    let schedule = vendor.schedule(200, 0.1, 50);
+    let gateway = world.start_ready(Role::Gateway, &[]);
+    let processor = world.start_ready(Role::Processor, &[]);
+    assert_eq!(vendor.send(gateway.listen, &schedule, PACE).finish().accepted.len(), 200);
+    verdict::await_processed(&world);
+    let outcomes = world.topic(Topic::Warehouse).records().len();
+    let reset = |more: &[&str]| world.run(&[&["reset", "processor", "start-over"], more].concat(), &[]);
+    let refused = reset(&["--yes"]);
+    assert_eq!(refused.code, Some(1), "{}", refused.stdout);
+    assert!(refused.stderr.contains("aftersend.processor"), "{}", refused.stderr);
+
+    assert_eq!(processor.stop().code, Some(0));
+    // Its session lasts a while longer.
+    let told = await_until("the group to be empty", PATIENCE, || {
+        Some(reset(&[])).filter(|exit| exit.code == Some(0))
+    });
+    for said in ["partition 0", "partition 1", "Nothing was done", "--yes"] {
+        assert!(told.stdout.contains(said), "{said:?} is not in: {}", told.stdout);
+    }
+    let done = reset(&["--yes"]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert!(done.stdout.contains("partition 1 was reset"), "{}", done.stdout);
+
+    let _processor = world.start_ready(Role::Processor, &[]);
+    await_that("everything to be emitted once more", || {
+        world.topic(Topic::Warehouse).records().len() == 2 * outcomes
+    });
+    verdict::await_processed(&world);
 }

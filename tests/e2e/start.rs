@@ -111,3 +111,14 @@ fn bootstrap_twice_is_bootstrap_once() {
     assert_eq!((created(&first), created(&second)), (Topic::ALL.len(), 0), "{}", second.stdout);
     assert_eq!(world.topic(Topic::Meta).records().len(), 1);
 }
+
+/// A probe says of each claim whether it holds, and that the cluster is good, before the topics are made; it leaves nothing behind.
+#[test]
+fn a_probe_tells_what_the_cluster_keeps() {
+    let world = World::without_topics("probe", 2);
+    let exit = world.run(&["bootstrap", "--probe"], &[]);
+    assert_eq!(exit.code, Some(0), "{}{}", exit.stdout, exit.stderr);
+    assert!(exit.stdout.lines().filter(|line| line.starts_with("holds ")).count() >= 12, "{}", exit.stdout);
+    assert!(exit.stdout.contains("keeps what exactly-once processing requires"), "{}", exit.stdout);
+    assert_eq!(exit.stdout.lines().filter(|line| line.contains("created")).count(), Topic::ALL.len());
+}

@@ -18,9 +18,9 @@ use crate::screen::Step;
 const IN_FLIGHT_MAX: usize = 20_000;
 /// A load is sent in portions this far apart.
 const TICK: Duration = Duration::from_millis(2);
-/// How long a record waits for company. With the gateway's 2 ms, thousands of requests a second with a dozen records each would keep the
-/// broker busy, and the load would measure itself; a gateway that had so much to do would find its batches full.
-const LINGER: Duration = Duration::from_millis(10);
+/// Batches that the load makes in a second. With the gateway's linger of 2 ms, thousands of requests with a few records each would keep
+/// the broker busy, and the load would measure itself.
+const BATCHES_A_SECOND: u32 = 600;
 /// How far a load runs ahead of a subject that it follows: more than any subject has under way at once.
 const AHEAD_MAX: u64 = 20_000;
 
@@ -62,7 +62,12 @@ struct Sender<'a> {
 impl<'a> Sender<'a> {
     fn new(raw: &'a Raw) -> anyhow::Result<Self> {
         let message_timeout = Duration::from_secs(60);
-        let limits = Limits { message_timeout, linger: LINGER, queue_records: 100_000, ..Limits::default() };
+        let limits = Limits {
+            message_timeout,
+            linger: Duration::from_secs(1) * raw.partitions / BATCHES_A_SECOND,
+            queue_records: 100_000,
+            ..Limits::default()
+        };
         let publisher = Publisher::new(&raw.connection, &limits)?;
         Ok(Self { raw, publisher, under_way: VecDeque::new() })
     }

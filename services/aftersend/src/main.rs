@@ -41,7 +41,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Processor => role::processor(file).map(|()| ExitCode::SUCCESS),
         Command::Sink { sink } => role::sink(file, sink).map(|()| ExitCode::SUCCESS),
         Command::Bootstrap { probe } => topology::bootstrap_command(file, probe),
-        Command::Reset { whose: Reset::Processor(arguments) } => reset::processor(file, &arguments),
+        Command::Reset { whose: Reset::Processor(arguments) } => {
+            reset::processor(file, &arguments).map(|()| ExitCode::SUCCESS)
+        }
         Command::CheckConfig { roles } => configuration::check(file, &roles).map(|()| ExitCode::SUCCESS),
         Command::VerifySignature(arguments) => signature::verify(file, &arguments),
         Command::Settings => {

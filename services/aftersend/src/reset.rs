@@ -1,7 +1,6 @@
 //! `aftersend reset processor`: says what it will do, and does it only when told so.
 
 use std::path::Path;
-use std::process::ExitCode;
 
 use processor::reset::Resetter;
 use processor::reset::plan::Kind;
@@ -9,10 +8,7 @@ use processor::reset::plan::Kind;
 use crate::cli::{Given, ResetProcessor};
 use crate::configuration;
 
-/// Nothing was done, because nobody said that it should be.
-const NOT_DONE: u8 = 2;
-
-pub(crate) fn processor(file: Option<&Path>, arguments: &ResetProcessor) -> anyhow::Result<ExitCode> {
+pub(crate) fn processor(file: Option<&Path>, arguments: &ResetProcessor) -> anyhow::Result<()> {
     let (common, settings) = configuration::read(file, processor::Settings::read)?;
     telemetry::init(&common.telemetry)?;
     let kind = match arguments.given_up {
@@ -26,9 +22,9 @@ pub(crate) fn processor(file: Option<&Path>, arguments: &ResetProcessor) -> anyh
     }
     if !arguments.yes {
         println!("Nothing was done. To do it: the same command with --yes. There is no way back.");
-        return Ok(ExitCode::from(NOT_DONE));
+        return Ok(());
     }
     resetter.carry_out(&plans, |plan| println!("partition {} was reset", plan.partition))?;
     println!("Disks of the old state are wiped, and filled from the changelogs, when processors start.");
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
