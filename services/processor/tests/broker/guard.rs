@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kafka::consumer::Group;
 use kafka::transaction::{Member, Position, Rebalanced, Refusal, TransactionLimits, Transactional};
-use kafka::{Error, NextOffset, Outgoing};
+use kafka::{Connection, Error, NextOffset, Outgoing};
 use schemas::topic::Topic;
 
 use crate::bench::{Bench, until};
@@ -13,13 +13,13 @@ const SESSION: Duration = Duration::from_secs(10);
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Bench {
-    fn member(&self) -> Member {
+    fn member(&self, connection: &Connection) -> Member {
         let group = Group { id: self.group(), instance: Some("only".to_owned()), session_timeout: SESSION };
-        Member::join(&self.connection, &group, self.topics.name(Topic::Raw), 1 << 20).expect("a member")
+        Member::join(connection, &group, self.topics.name(Topic::Raw), 1 << 20).expect("a member")
     }
 
     fn assigned(&self) -> Member {
-        let member = self.member();
+        let member = self.member(&self.connection);
         let assigned = || {
             let events = member.poll(Duration::from_millis(100)).expect("polls");
             matches!(events.as_slice(), [Rebalanced::Assigned(partitions)] if partitions.len() == 3)
@@ -50,7 +50,8 @@ fn position() -> Position {
 #[test]
 fn p2_positions_of_a_consumer_that_never_joined_are_refused() {
     let bench = Bench::new("never-joined.");
-    let (producer, member) = (bench.producer(), bench.member());
+    // It can't join, however fast the broker is: there is none where it asks.
+    let (producer, member) = (bench.producer(), bench.member(&Connection::plain("127.0.0.1:1")));
     producer.begin().expect("begins");
     bench.send_one(&producer);
     let refused = producer.send_offsets(&[position()], &member, TIMEOUT);
