@@ -1,6 +1,6 @@
 //! A wall clock that belongs to one processor, and that can be set.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
@@ -12,7 +12,7 @@ pub(super) const LAUNCHER: [&str; 4] = [
     "exec env LD_PRELOAD=\"$AFTERSEND_STATE.so\" WALL_CLOCK=\"$AFTERSEND_STATE.clock\" \"$@\"",
     "sh",
 ];
-const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/chaos/arena/wall_clock.c");
+const SOURCE: &str = include_str!("wall_clock.c");
 
 /// The hands of the clock.
 pub(crate) struct WallClock {
@@ -22,10 +22,11 @@ pub(crate) struct WallClock {
 impl WallClock {
     /// The machine's time so far, for a processor with its disk at `disk`.
     pub(super) fn beside(disk: &Path) -> WallClock {
-        let library = disk.with_extension("so");
+        let (source, library) = (disk.with_extension("c"), disk.with_extension("so"));
+        fs::write(&source, SOURCE).expect("a file can be written");
         let built =
-            Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(library).arg(SOURCE).status();
-        assert!(built.expect("cc can be run").success(), "{SOURCE} is compiled");
+            Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(library).arg(source).status();
+        assert!(built.expect("cc can be run").success(), "wall_clock.c is compiled");
         let shift = File::create(disk.with_extension("clock")).expect("a file can be made");
         let clock = WallClock { shift };
         clock.set(0);
