@@ -25,8 +25,8 @@ build: setup ## build everything
 run: build ## the whole topology on this machine, live (make run ARGS="--events 10000 --once")
 	@exec "$(CARGO_TARGET_DIR)/release/aftersend" demo $(ARGS)
 
-# What of `tests/chaos` is in every test run, in about a minute and a half.
-SHORT := crash_at_any_point zombie storm arrived never_came
+# What of `tests/chaos` is in every test run, in about two and a half minutes.
+SHORT := crash_at_any_point zombie storm arrived never_came wall_clock
 test: build ## every test, with a real Kafka, and some of the chaos
 	cargo test $(BUILD)
 	cargo test $(BUILD) --test chaos -- $(SHORT)

@@ -131,7 +131,11 @@ fn p1_a_producer_that_is_late_to_begin_costs_nothing() {
     let proxy = arena.kafka.proxy();
     for action in [Action::Delay(Duration::from_secs(3)), Action::Drop, Action::LoseReply, Action::Hold] {
         arena.kill(0);
-        let strike = proxy.arm(Rule::new(Api::INIT_PRODUCER_ID, action));
+        // The only worker's. The process asks for the time under another id before.
+        let of_worker = |id: &String| id.ends_with("-i0-0");
+        let begins = Rule::new(Api::INIT_PRODUCER_ID, action);
+        let strike =
+            proxy.arm(begins.when(move |request| request.transactional_id.as_ref().is_some_and(of_worker)));
         arena.start(0);
         assert!(strike.await_struck(PATIENCE).is_some());
         if action == Action::Hold {
