@@ -205,3 +205,16 @@ fn a_missing_topic_is_named_with_its_mend() {
     assert!(refused.contains("missing.outcomes.suppression.v1"), "{refused}");
     assert!(refused.contains("aftersend bootstrap"), "{refused}");
 }
+
+/// P5: without append times nobody tells what time it is.
+#[test]
+fn p5_a_topic_that_keeps_its_senders_times_is_refused() {
+    let bench = Bench::new("senders-time.");
+    bench.delete(Topic::DeadLetter);
+    bench.create_with(Topic::DeadLetter, &[("message.timestamp.type", "CreateTime")]);
+    let refused = bench.start("disk").failure();
+    assert!(
+        matches!(&refused, Error::AppendTime { topic } if topic == bench.topics.name(Topic::DeadLetter)),
+        "{refused}"
+    );
+}
