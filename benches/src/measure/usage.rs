@@ -106,7 +106,7 @@ fn parse(stat: &str) -> Option<(String, Ticks)> {
 fn group(name: &str) -> String {
     const KINDS: [(&str, &str); 14] = [
         ("rdk:", "librdkafka"),
-        ("producer poll", "delivery reports"),
+        ("delivery rep", "delivery reports"),
         ("rocksdb:", "RocksDB's background"),
         ("tokio", "admin port"),
         ("aftersend", "main thread"),

@@ -20,14 +20,27 @@ pub(crate) use topic_id::topic_ids;
 /// Waits until every queued record has its delivery report.
 ///
 /// Why not the wrapper's `flush`: since its version 0.38 that loops over a poll of 100 ms that doesn't return early, so
-/// each transaction would take 100 ms at least (measured). Somebody must serve the delivery reports meanwhile: a
-/// `ThreadedProducer` does.
+/// each transaction would take 100 ms at least (measured). Somebody must serve the delivery reports meanwhile:
+/// a thread beside the producer does.
 pub(crate) fn flush<C: ClientContext>(client: &Client<C>, timeout: Duration) -> Result<(), KafkaError> {
     // SAFETY: the pointer is the live client's own; rd_kafka_flush is thread-safe.
     let code = unsafe { sys::rd_kafka_flush(client.native_ptr(), millis(timeout)) };
     match RDKafkaErrorCode::from(code) {
         RDKafkaErrorCode::NoError => Ok(()),
         code => Err(KafkaError::Flush(code)),
+    }
+}
+
+/// Whether anything waits to be told by the wrapper's `poll`: failed deliveries, errors.
+///
+/// Why not that `poll` by itself: it doesn't say whether there was anything, so that one never knows when all is told.
+pub(crate) fn has_events<C: ClientContext>(client: &Client<C>) -> bool {
+    // SAFETY: the pointer is the live client's own; the reference to its queue is counted, and given back.
+    unsafe {
+        let queue = sys::rd_kafka_queue_get_main(client.native_ptr());
+        let waiting = sys::rd_kafka_queue_length(queue);
+        sys::rd_kafka_queue_destroy(queue);
+        waiting > 0
     }
 }
 

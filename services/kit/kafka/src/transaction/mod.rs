@@ -3,6 +3,7 @@
 //!
 //! The order in which they are used, and why, is the processor's commit protocol; here are only the calls.
 
+mod attended;
 mod inbox;
 mod member;
 mod positions;

@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 use rdkafka::{Offset, TopicPartitionList};
 use thiserror::Error;
 use tracing::{debug, warn};
@@ -12,6 +12,7 @@ use crate::error::code_name;
 use crate::{Connection, Error, NextOffset, Outgoing, PublishError, ffi};
 
 use super::Member;
+use super::attended::Attended;
 
 /// Bounds of a transactional producer (E3).
 #[derive(Debug, Clone)]
@@ -86,7 +87,7 @@ pub struct Position {
 
 /// A producer of transactions. Every call blocks: never use it from an async task.
 pub struct Transactional {
-    producer: ThreadedProducer<Deliveries>,
+    producer: Attended<Deliveries>,
     disturbances_at_init: u64,
 }
 
@@ -102,7 +103,7 @@ impl Transactional {
         timeout: Duration,
     ) -> Result<Self, Error> {
         let message_timeout_ms = limits.message_timeout.as_millis();
-        let producer: ThreadedProducer<Deliveries> = connection
+        let producer: BaseProducer<Deliveries> = connection
             .client_config(id)
             .set("transactional.id", id)
             .set("transaction.timeout.ms", limits.timeout.as_millis().to_string())
@@ -129,6 +130,7 @@ impl Transactional {
                 unwritten: AtomicBool::new(false),
             })
             .map_err(Error::Settings)?;
+        let producer = Attended::new(producer);
         producer.init_transactions(timeout).map_err(|source| Error::of("init transactions", source))?;
         let disturbances_at_init = producer.context().observer.disturbances();
         Ok(Self { producer, disturbances_at_init })
@@ -228,6 +230,7 @@ impl Transactional {
     /// the same epoch.
     #[must_use]
     pub fn was_disturbed(&self) -> bool {
+        self.producer.tell();
         self.producer.context().observer.disturbances() != self.disturbances_at_init
     }
 }
