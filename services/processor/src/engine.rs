@@ -130,13 +130,13 @@ impl Engine<'_> {
     /// See [`SessionError`]. Nothing is left open that the next session would not end.
     pub(crate) fn session(&self, shared: &Shared, committed: &(dyn Fn() + Sync)) -> Result<(), SessionError> {
         let restorer = self.restorer(shared)?;
-        let prefetch = self.settings.budget.prefetch_bytes / self.settings.workers as u64;
+        let prefetch = self.settings.budget.prefetch_bytes / self.workers() as u64;
         let member = Member::join(self.connection, &self.group(), self.topics.name(Topic::Raw), prefetch)?;
         let failed = AtomicBool::new(false);
         let over = || failed.load(Ordering::Relaxed) || self.stop.requested();
         let assignment = Assignment::default();
         let session = Session { engine: self, member: &member, assignment, over: &over, committed };
-        let pulses: Vec<Pulse> = (0..self.settings.workers).map(|_| Pulse::default()).collect();
+        let pulses: Vec<Pulse> = (0..self.workers()).map(|_| Pulse::default()).collect();
         std::thread::scope(|scope| {
             let (news, heard) = channel();
             let hands = pulses.iter().enumerate().map(|(number, pulse)| {
@@ -159,6 +159,11 @@ impl Engine<'_> {
         })
     }
 
+    /// A worker without a partition would hold a producer for nothing.
+    fn workers(&self) -> usize {
+        self.settings.workers.min(self.rules.partitions as usize)
+    }
+
     fn group(&self) -> Group {
         Group {
             id: self.group.clone(),
@@ -175,7 +180,7 @@ impl Engine<'_> {
     /// The transactional id outlives the process, so that a restart ends what the last one left open.
     fn producer(&self, worker: usize) -> Producer {
         let id = format!("{}-{}-{worker}", self.group, self.instance.name());
-        let queue_bytes = self.settings.budget.producer_queue_bytes / self.settings.workers as u64;
+        let queue_bytes = self.settings.budget.producer_queue_bytes / self.workers() as u64;
         let limits = TransactionLimits::within(self.settings.session_timeout, queue_bytes);
         Producer::new(self.connection, id, limits)
     }

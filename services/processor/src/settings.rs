@@ -59,9 +59,9 @@ static MEMORY: Field = Field::new(
 static WORKERS: Field = Field::new(
     "processor.workers",
     "AFTERSEND_PROCESSOR_WORKERS",
-    "Threads that work partitions off, each with a producer of its own; twice the cores, since a commit waits for brokers.",
+    "Threads that work partitions off, each with a producer of its own, and never more than there are partitions. A producer sends a request for each partition that it writes to, one after the other, so fewer partitions for each worker make shorter commits.",
 )
-.default("4");
+.default("8");
 static TIMERS_MAX: Field = Field::new(
     "processor.timers_max",
     "AFTERSEND_PROCESSOR_TIMERS_MAX",
@@ -193,7 +193,7 @@ impl Settings {
         let workers = self.workers;
         reader.require((1..=WORKERS_MAX).contains(&workers), || {
             let wanted = format!("1 to {WORKERS_MAX}");
-            Fault::new(&WORKERS, workers.to_string(), wanted, "twice the cores is a good choice")
+            Fault::new(&WORKERS, workers.to_string(), wanted, "one for four partitions is a good choice")
         });
         let timers = self.timers_max;
         reader.require((1..=BATCH_RECORDS_MAX).contains(&timers), || {

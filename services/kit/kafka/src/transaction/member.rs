@@ -64,7 +64,9 @@ impl Member {
             .set("auto.offset.reset", "error")
             // The end of a partition is news: time may pass by itself from there on.
             .set("enable.partition.eof", "true")
-            .set("fetch.wait.max.ms", "50")
+            // A fetch names every partition, and without this each record that comes would answer one at once.
+            .set("fetch.min.bytes", "65536")
+            .set("fetch.wait.max.ms", "25")
             .set("fetch.queue.backoff.ms", "5")
             .set("queued.max.messages.kbytes", (prefetch_bytes / 1024).clamp(1024, 2_097_151).to_string())
             .set("fetch.message.max.bytes", "2097152")
