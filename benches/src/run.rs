@@ -57,7 +57,7 @@ impl<'a> Bench<'a> {
     fn start(plan: &'a Plan, screen: &'a Screen, work: &'a Path) -> anyhow::Result<Self> {
         let step = screen.step("starting Kafka");
         let existing = std::env::var("AFTERSEND_KAFKA").ok();
-        let broker = Broker::obtain(existing.as_deref(), &work.join("kafka"), &|_| ())?;
+        let broker = Broker::obtain_lasting(existing.as_deref(), &work.join("kafka"), &|_| ())?;
         step.done(broker.bootstrap());
         let population = Population::new(plan.seed, plan.customers());
         let step = screen.step(format!("making {} events", plan.events));

@@ -15,6 +15,8 @@ const BEYOND: Duration = Duration::from_secs(10);
 const CATCH_UP_MAX: Duration = Duration::from_secs(900);
 /// How long a pace is kept before it is looked at.
 const WARM: Duration = Duration::from_secs(5);
+/// How long half load lasts before delays are looked at: the broker's compiler is through with most by then.
+const COMPILED: Duration = Duration::from_secs(30);
 
 /// A subject under half of what it can bear for long: of what it works off while the same machine appends it.
 pub(super) struct HalfLoad<'a> {
@@ -47,14 +49,14 @@ impl HalfLoad<'_> {
         let mut child = child?;
         let seconds = Duration::from_secs(bench.plan.latency_seconds);
         let rate = self.sustained(bench, &mut child, seconds)? / 2.0;
-        let journal = self.journal(bench, WARM + seconds + LAST_MAX + BEYOND, rate)?;
+        let journal = self.journal(bench, COMPILED + seconds + LAST_MAX + BEYOND, rate)?;
         self.catch_up(&mut child)?;
 
         let step = bench.screen.step(format!("{}: half load, {rate:.0} events/s", self.name));
         look()?;
         let begin = || Load::start(self.raw, &journal, Pace::Steady(rate));
         let topic = self.topics.name(Topic::Suppression);
-        let (latency, load) = latency(&mut child, self.raw, topic, begin, rate, (WARM, seconds), &step)?;
+        let (latency, load) = latency(&mut child, self.raw, topic, begin, rate, (COMPILED, seconds), &step)?;
         look()?;
         step.done(&format!("p50 {:.0} ms, p99 {:.0} ms, n {}", latency.p50, latency.p99, latency.count));
 

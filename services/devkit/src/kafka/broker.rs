@@ -17,12 +17,32 @@ impl Broker {
     /// # Errors
     /// Those of [`Node::start`].
     pub fn obtain(existing: Option<&str>, dir: &Path, progress: &dyn Fn(&str)) -> Result<Broker, Error> {
+        Broker::either(existing, progress, || Node::start(dir, progress))
+    }
+
+    /// As [`Broker::obtain`], with a [lasting](Node::start_lasting) node.
+    ///
+    /// # Errors
+    /// Those of [`Node::start`].
+    pub fn obtain_lasting(
+        existing: Option<&str>,
+        dir: &Path,
+        progress: &dyn Fn(&str),
+    ) -> Result<Broker, Error> {
+        Broker::either(existing, progress, || Node::start_lasting(dir, progress))
+    }
+
+    fn either(
+        existing: Option<&str>,
+        progress: &dyn Fn(&str),
+        start: impl FnOnce() -> Result<Node, Error>,
+    ) -> Result<Broker, Error> {
         match existing.map(str::trim).filter(|servers| !servers.is_empty()) {
             Some(servers) => {
                 progress(&format!("using the Kafka at {servers}"));
                 Ok(Broker::Existing(servers.to_owned()))
             }
-            None => Node::start(dir, progress).map(Broker::Own),
+            None => start().map(Broker::Own),
         }
     }
 

@@ -41,6 +41,8 @@ pub struct Node {
     cluster_id: String,
     seat: Seat,
     bootstrap: String,
+    /// What its JVM is told besides.
+    jvm: &'static [&'static str],
     process: Option<Process>,
 }
 
@@ -52,10 +54,24 @@ impl Node {
     /// # Errors
     /// When Java or Maven is missing, the folder can't be used, or Kafka doesn't come up (with the end of its log).
     pub fn start(dir: &Path, progress: &dyn Fn(&str)) -> Result<Node, Error> {
+        Node::start_with(config::JVM_OF_A_SHORT_LIFE, dir, progress)
+    }
+
+    /// As [`Node::start`], for a node that is measured over minutes: its JVM compiles as a real broker's does, which takes a core for the
+    /// first of them, and halves what a request costs from then on.
+    ///
+    /// # Errors
+    /// As [`Node::start`].
+    pub fn start_lasting(dir: &Path, progress: &dyn Fn(&str)) -> Result<Node, Error> {
+        Node::start_with(&[], dir, progress)
+    }
+
+    fn start_with(jvm: &'static [&'static str], dir: &Path, progress: &dyn Fn(&str)) -> Result<Node, Error> {
         let jars = jars(&crate::cache_dir(), progress)?;
         let began = Instant::now();
         progress(&format!("starting Kafka {VERSION} in {}", dir.display()));
         let mut node = Node::claim(dir, jars)?;
+        node.jvm = jvm;
         start_together(std::slice::from_mut(&mut node), None)?;
         progress(&format!("Kafka serves on {} after {:.1} s", node.bootstrap, began.elapsed().as_secs_f64()));
         Ok(node)
@@ -128,7 +144,8 @@ impl Node {
         let log = claim(&dir)?;
         let (seat, bootstrap) = Default::default();
         let cluster_id = formatted_as(&dir)?.unwrap_or_default();
-        Ok(Node { dir, jars, log, cluster_id, seat, bootstrap, process: None })
+        let jvm = config::JVM_OF_A_SHORT_LIFE;
+        Ok(Node { dir, jars, log, cluster_id, seat, bootstrap, jvm, process: None })
     }
 
     fn settle_on(&mut self, seat: Seat) {
@@ -178,7 +195,7 @@ impl Node {
 
     fn java(&self, class: &str) -> Command {
         let mut java = Command::new("java");
-        java.args(config::JVM).arg("-cp").arg(self.jars.join("*")).arg(class);
+        java.args(config::JVM).args(self.jvm).arg("-cp").arg(self.jars.join("*")).arg(class);
         java
     }
 

@@ -120,7 +120,6 @@ fn escaped(value: &str) -> String {
 pub(super) const JVM: &[&str] = &[
     "-Xmx256m",
     "-XX:+UseSerialGC",
-    "-XX:TieredStopAtLevel=1",
     "-XX:+ExitOnOutOfMemoryError",
     "-XX:-UsePerfData",
     "-Djava.awt.headless=true",
@@ -132,6 +131,10 @@ pub(super) const JVM: &[&str] = &[
     "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.coordinator.group=info",
     "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.coordinator.transaction=info",
 ];
+
+/// What the JVM of a node is told besides that is needed for seconds: the second compiler would be at work for its first minutes,
+/// on cores that a test wants for itself.
+pub(super) const JVM_OF_A_SHORT_LIFE: &[&str] = &["-XX:TieredStopAtLevel=1"];
 
 #[cfg(test)]
 mod tests {
