@@ -159,7 +159,8 @@ impl Engine<'_> {
         })
     }
 
-    /// A worker without a partition would hold a producer for nothing.
+    /// A worker without a partition would hold a producer for nothing, and take the others' share of the queue: with more of them
+    /// than partitions, a share could come to hold less than the largest record, which would wait for room without end.
     fn workers(&self) -> usize {
         self.settings.workers.min(self.rules.partitions as usize)
     }

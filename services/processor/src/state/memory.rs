@@ -290,6 +290,14 @@ mod tests {
     const MIB: u64 = 1 << 20;
 
     #[test]
+    fn a_partition_s_share_of_the_least_budget_queues_the_largest_record() {
+        for partitions in [1_u32, 6, 32, 256] {
+            let share = Budget::least(partitions).producer_queue_bytes / u64::from(partitions);
+            assert!(share >= u64::from(schemas::topic::RECORD_BYTES_MAX), "{partitions} partitions: {share}");
+        }
+    }
+
+    #[test]
     fn the_shares_are_never_more_than_the_whole() {
         for total in [0, 7, 64 * MIB, 1_024 * MIB, u64::MAX] {
             let budget = Budget::of(total);
