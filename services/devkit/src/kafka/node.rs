@@ -63,7 +63,7 @@ impl Node {
     /// # Errors
     /// As [`Node::start`].
     pub fn start_lasting(dir: &Path, progress: &dyn Fn(&str)) -> Result<Node, Error> {
-        Node::start_with(&[], dir, progress)
+        Node::start_with(config::JVM_OF_A_LONG_LIFE, dir, progress)
     }
 
     fn start_with(jvm: &'static [&'static str], dir: &Path, progress: &dyn Fn(&str)) -> Result<Node, Error> {

@@ -288,26 +288,30 @@ impl<'a> Worker<'a> {
 
     /// Now and then, between transactions: looks how far the changelogs are on disk, and forgets what is too old.
     fn keep_up(&mut self) -> Result<(), SessionError> {
-        let (engine, member) = (self.session.engine, self.session.member);
+        let engine = self.session.engine;
         if self.looked_at.elapsed() < engine.settings.checkpoint_interval {
             return Ok(());
         }
         self.looked_at = Instant::now();
-        let mut is_reachable = true;
-        for (partition, running) in &mut self.running {
-            let end = |topic| member.stable_end(engine.topics.name(topic), *partition);
-            if is_reachable {
-                match end(Topic::State).and_then(|state| Ok(Progress::new(state, end(Topic::Dedupe)?))) {
-                    Ok(progress) => running.saw(progress),
-                    Err(error) => {
-                        is_reachable = false;
-                        warn!(%error, "ends of the changelogs not read");
-                    }
-                }
+        match self.changelog_ends() {
+            Ok(ends) => {
+                self.running.values_mut().zip(ends).for_each(|(running, progress)| running.saw(progress));
             }
+            Err(error) => warn!(%error, "ends of the changelogs not read"),
+        }
+        for (partition, running) in &mut self.running {
             running.expire(engine.rules.window)?;
             report::ids(*partition, &running.store);
         }
         Ok(())
+    }
+
+    /// Where the changelogs of what is running end, in its order.
+    fn changelog_ends(&self) -> Result<Vec<Progress>, kafka::Error> {
+        let names = [Topic::State, Topic::Dedupe].map(|topic| self.session.engine.topics.name(topic));
+        let of = |partition: &i32| names.map(|name| (name, *partition));
+        let changelogs: Vec<(&str, i32)> = self.running.keys().flat_map(of).collect();
+        let ends = self.session.member.stable_ends(&changelogs)?;
+        Ok(ends.as_chunks().0.iter().map(|[state, dedupe]| Progress::new(*state, *dedupe)).collect())
     }
 }

@@ -143,17 +143,13 @@ impl Member {
         self.consumer.pause(&self.list(&[partition])).map_err(|source| Error::of("pause a partition", source))
     }
 
-    /// The end of what is decided on a partition of any topic, such as a changelog: everything committed below it can be
-    /// read.
+    /// The ends of what is decided on partitions of any topics, such as changelogs, in their order: everything committed below can
+    /// be read.
     ///
     /// # Errors
-    /// Where no broker answers.
-    pub fn stable_end(&self, topic: &str, partition: i32) -> Result<NextOffset, Error> {
-        // With read_committed, a watermark is the last stable offset.
-        let watermarks = self.consumer.fetch_watermarks(topic, partition, Connection::METADATA_TIMEOUT);
-        watermarks
-            .map(|(_, stable)| NextOffset(stable))
-            .map_err(|source| Error::of("read watermarks", source))
+    /// Where no broker answers, or one of them has no leader.
+    pub fn stable_ends(&self, partitions: &[(&str, i32)]) -> Result<Vec<NextOffset>, Error> {
+        positions::stable_ends(&self.consumer, partitions)
     }
 
     /// The input topic.

@@ -1,9 +1,10 @@
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::{Error, NextOffset};
+use crate::{Connection, Error, NextOffset};
 
 /// A partition's committed offset, read with every earlier transaction decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +36,32 @@ pub(super) fn committed<C: ConsumerContext>(
             _ => None,
         };
         Ok(Committed { next, metadata: element.metadata().to_owned() })
+    };
+    answer.elements().into_iter().map(read).collect()
+}
+
+/// The ends of what is decided on `partitions` of any topics, in their order: everything committed below can be read. One request to
+/// each leader: on the connection that also fetches, each would wait until the broker has answered a fetch.
+pub(super) fn stable_ends<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    partitions: &[(&str, i32)],
+) -> Result<Vec<NextOffset>, Error> {
+    let failed = |source| Error::of("read the ends of decided records", source);
+    if partitions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut asked = TopicPartitionList::with_capacity(partitions.len());
+    for (topic, partition) in partitions {
+        // In the place of a time, the end stands for itself; with read_committed, that is the last stable offset.
+        asked.add_partition_offset(topic, *partition, Offset::End).map_err(failed)?;
+    }
+    let answer = consumer.offsets_for_times(asked, Connection::METADATA_TIMEOUT).map_err(failed)?;
+    let read = |element: rdkafka::topic_partition_list::TopicPartitionListElem<'_>| {
+        element.error().map_err(failed)?;
+        match element.offset() {
+            Offset::Offset(end) => Ok(NextOffset(end)),
+            _ => Err(failed(KafkaError::OffsetFetch(RDKafkaErrorCode::NoOffset))),
+        }
     };
     answer.elements().into_iter().map(read).collect()
 }

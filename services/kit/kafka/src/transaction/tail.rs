@@ -84,8 +84,6 @@ impl Tail {
                 // The end of a log is told by an empty fetch, which the broker holds back for this long.
                 .set("fetch.wait.max.ms", "10")
                 .set("fetch.queue.backoff.ms", "5")
-                // The end is told by an empty answer, and the broker holds an empty answer back this long.
-                .set("fetch.wait.max.ms", "10")
                 .set("queued.max.messages.kbytes", "32768")
                 .create_with_context(Observer::new("tail"))
                 .map_err(Error::Settings)
@@ -120,10 +118,8 @@ impl Tail {
     /// # Errors
     /// Where no broker answers.
     pub fn stable_end(&self, topic: &str, partition: i32) -> Result<NextOffset, Error> {
-        let watermarks = self.committed.fetch_watermarks(topic, partition, Connection::METADATA_TIMEOUT);
-        watermarks
-            .map(|(_, stable)| NextOffset(stable))
-            .map_err(|source| Error::of("read watermarks", source))
+        let mut ends = positions::stable_ends(&self.committed, &[(topic, partition)])?;
+        Ok(ends.pop().expect("the answer has the one partition that was asked for"))
     }
 
     /// Waits until everything below `high` is decided.
