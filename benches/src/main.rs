@@ -13,9 +13,14 @@ mod workload;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tikv_jemallocator::Jemalloc;
 
 use plan::Plan;
 use subject::pass_through::{self, PassThrough};
+
+/// The one of the processor: the pass-through is to differ from it by its work only.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// Measures the processor beside a transactional pass-through and Kafka Streams, on one broker and the same raw records.
 #[derive(Debug, Parser)]
