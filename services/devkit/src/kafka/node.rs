@@ -57,8 +57,8 @@ impl Node {
         Node::start_with(config::JVM_OF_A_SHORT_LIFE, dir, progress)
     }
 
-    /// As [`Node::start`], for a node that is measured over minutes: its JVM compiles as a real broker's does, which takes a core for the
-    /// first of them, and halves what a request costs from then on.
+    /// As [`Node::start`], for a node that is measured over minutes: its JVM has the heap of a real broker's and compiles as one, which takes
+    /// a core for the first of them, and halves what a request costs from then on.
     ///
     /// # Errors
     /// As [`Node::start`].
