@@ -61,16 +61,12 @@ impl Connection {
     fn carry_requests(&self, book: &Book) {
         while let Ok(frame) = read_frame(&mut &self.client) {
             let Some(request) = Request::of_frame(self.node, &frame) else { break };
-            if let Some(armed) = book.judge(&request) {
-                if armed.action() == Action::Drop {
-                    break;
-                }
-                // Before the wait: from here on, the connection to the broker outlives the client's.
-                locked(&self.state).awaited.insert(request.correlation, Arc::clone(&armed));
+            if let Some(armed) = self.judge(&request, book) {
                 match armed.action() {
+                    Action::Drop => break,
                     Action::Delay(late) => std::thread::sleep(late),
                     Action::Hold => armed.await_release(),
-                    Action::Drop | Action::LoseReply => {}
+                    Action::LoseReply => {}
                 }
             }
             if (&self.broker).write_all(&frame).is_err() || locked(&self.state).client_gone {
@@ -78,6 +74,17 @@ impl Connection {
             }
         }
         self.cut();
+    }
+
+    /// The rule that acts on `request`. Where that lets the broker see it, the connection to the broker outlives the client's from here
+    /// on: noted before anybody can hear that the rule has struck, and cut.
+    fn judge(&self, request: &Request, book: &Book) -> Option<Arc<Armed>> {
+        let mut state = locked(&self.state);
+        let armed = book.judge(request)?;
+        if armed.action() != Action::Drop {
+            state.awaited.insert(request.correlation, Arc::clone(&armed));
+        }
+        Some(armed)
     }
 
     fn carry_answers(&self) {
