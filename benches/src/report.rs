@@ -20,7 +20,6 @@ pub(crate) struct Figures {
     pub(crate) cores: usize,
     /// Mean bytes of a raw record's value.
     pub(crate) raw_bytes: u64,
-    pub(crate) pass_through: Throughput,
     pub(crate) outputs: Outputs,
     pub(crate) peer: Option<PeerFigures>,
     /// The processor's, everybody's scenario first.
@@ -34,6 +33,8 @@ pub(crate) struct ProcessorFigures {
     pub(crate) scenario: Scenario,
     pub(crate) restore: Option<Restore>,
     pub(crate) throughput: Throughput,
+    /// The pass-through's, over the same records right afterwards.
+    pub(crate) pass_through: Throughput,
     /// Commits at full load, and at half of it.
     pub(crate) commits: [Histogram; 2],
     pub(crate) latency: Latency,
@@ -50,6 +51,13 @@ pub(crate) struct Restore {
     pub(crate) reopened: f64,
     /// Bytes of its table files then.
     pub(crate) table_bytes: u64,
+}
+
+impl ProcessorFigures {
+    /// Its events per CPU-second, as a part of the pass-through's.
+    fn of_pass_through(&self) -> f64 {
+        self.throughput.per_cpu_second() / self.pass_through.per_cpu_second()
+    }
 }
 
 impl Restore {

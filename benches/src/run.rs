@@ -36,9 +36,9 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
 
 /// How many steps the screen will show.
 fn steps(plan: &Plan) -> usize {
-    let of_scenario = |scenario: Scenario| if scenario.ids > 0 { 10 } else { 7 };
+    let of_scenario = |scenario: Scenario| if scenario.ids > 0 { 11 } else { 8 };
     let peer = if plan.without_peer { 0 } else { 7 + usize::from(plan.peer_ids > 0) };
-    5 + peer + plan.scenarios().into_iter().map(of_scenario).sum::<usize>()
+    4 + peer + plan.scenarios().into_iter().map(of_scenario).sum::<usize>()
 }
 
 /// What every measurement needs.
@@ -75,14 +75,15 @@ impl<'a> Bench<'a> {
         let step = self.screen.step("counting what was written");
         let written = outputs(&stored.subject.raw, &stored.subject.topics)?;
         step.done("");
-        let pass_through = self.pass_through(&stored.subject.raw, written.sizes)?;
+        let mut pass_through = self.pass_through(0, &stored.subject.raw, written.sizes)?;
         let peer = if self.plan.without_peer { None } else { Some(self.peer(&stored.subject.raw)?) };
         let mut processor = Vec::new();
         for (number, scenario) in (1..).zip(scenarios) {
-            processor.push(self.at_half_load(stored)?);
+            processor.push(self.at_half_load(stored, pass_through)?);
             stored = self.stored(number, scenario)?;
+            pass_through = self.pass_through(number, &stored.subject.raw, written.sizes)?;
         }
-        processor.push(self.at_half_load(stored)?);
+        processor.push(self.at_half_load(stored, pass_through)?);
         let step = self.screen.step("committing small transactions");
         let floor = commit_floor(&kafka::Connection::plain(self.broker.bootstrap()), &self.prefix)?;
         step.done("");
@@ -90,7 +91,6 @@ impl<'a> Bench<'a> {
             plan: self.plan.clone(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             raw_bytes: self.journal.bytes / self.journal.events.max(1),
-            pass_through,
             outputs: written,
             peer,
             processor,
@@ -98,8 +98,9 @@ impl<'a> Bench<'a> {
         })
     }
 
-    fn pass_through(&self, raw: &Raw, sizes: [usize; 3]) -> anyhow::Result<Throughput> {
-        let prefix = format!("{}pass.", self.prefix);
+    /// Right after a processor and over the same records: the machine's speed changes within minutes, and a ratio must not.
+    fn pass_through(&self, number: usize, raw: &Raw, sizes: [usize; 3]) -> anyhow::Result<Throughput> {
+        let prefix = format!("{}pass-{number}.", self.prefix);
         let topics = peer::output_topics(raw, &prefix)?;
         let settings = PassThrough {
             bootstrap: self.broker.bootstrap().to_owned(),
@@ -111,7 +112,7 @@ impl<'a> Bench<'a> {
         };
         let step = self.screen.step("pass-through: working the backlog off");
         let positions = Positions::of(raw, &settings.group)?;
-        let mut child = settings.start(&self.work.join("pass-through.log"))?;
+        let mut child = settings.start(&self.work.join(format!("pass-through-{number}.log")))?;
         let throughput = saturate(&mut child, &positions, self.plan.warm(), self.plan.events, &step)?;
         child.kill()?;
         step.done(&told(&throughput));

@@ -47,7 +47,12 @@ fn charts(figures: &Figures) -> Vec<Chart> {
         figures.peer.iter().map(|peer| ("Kafka Streams".to_owned(), value(peer), false)).collect::<Vec<_>>()
     };
     let mut efficiency = ours(&|found| found.throughput.per_cpu_second() / 1e3);
-    efficiency.push(("pass-through".to_owned(), figures.pass_through.per_cpu_second() / 1e3, false));
+    efficiency.extend(
+        figures
+            .processor
+            .first()
+            .map(|base| ("pass-through".to_owned(), base.pass_through.per_cpu_second() / 1e3, false)),
+    );
     efficiency.extend(peer(&|peer| peer.throughput.per_cpu_second() / 1e3));
     let delays = [ours(&|found| found.latency.p99), peer(&|peer| peer.latency.p99)].concat();
     let restarts = [ours(&|found| found.restart.first), peer(&|peer| peer.restart.first)].concat();

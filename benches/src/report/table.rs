@@ -70,7 +70,7 @@ fn subjects(figures: &Figures) -> String {
     let written = |outputs: &Outputs| outputs.records.iter().sum::<u64>() as f64 / figures.plan.events as f64;
     let rest = [delay(&base.latency), away(&base.restart), mib(base.peak_bytes)];
     line("the processor", &base.throughput, written(&figures.outputs), rest);
-    line("transactional pass-through", &figures.pass_through, 3.0, ["–", "–", "–"].map(str::to_owned));
+    line("transactional pass-through", &base.pass_through, 3.0, ["–", "–", "–"].map(str::to_owned));
     if let Some(peer) = &figures.peer {
         let rest = [delay(&peer.latency), away(&peer.restart), mib(peer.peak_bytes)];
         line("Kafka Streams", &peer.throughput, written(&peer.outputs), rest);
@@ -89,9 +89,9 @@ fn subjects(figures: &Figures) -> String {
 /// One line for each state in which the processor was measured.
 fn states(figures: &Figures) -> String {
     let mut text = String::from(
-        "\n## The processor with ids already stored\n\n| million ids | partitions | events per CPU-second | µs per event | events/s | bytes \
+        "\n## The processor with ids already stored\n\n| million ids | partitions | events per CPU-second | of the pass-through's | µs per event | events/s | bytes \
          per id | minutes per 100 M restored | commit p50 / p99, full load | half load | latency p50 / p99 / max | events/s then | first / every \
-         partition after SIGKILL | peak memory |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+         partition after SIGKILL | peak memory |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for found in &figures.processor {
         let ids = found.scenario.ids;
@@ -106,10 +106,11 @@ fn states(figures: &Figures) -> String {
         );
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {:.1} | {} | {} | {} | {} | {} | {} / {:.0} ms | {} | {} | {} |",
+            "| {} | {} | {} | {:.2} | {:.1} | {} | {} | {} | {} | {} | {} / {:.0} ms | {} | {} | {} |",
             ids as f64 / 1e6,
             found.scenario.partitions,
             thousands(found.throughput.per_cpu_second()),
+            found.of_pass_through(),
             found.throughput.micros(),
             thousands(found.throughput.per_second()),
             restored[0],
@@ -132,7 +133,7 @@ fn where_it_goes(figures: &Figures) -> String {
         format!("processor, {} M, {} p", found.scenario.ids as f64 / 1e6, found.scenario.partitions)
     };
     let states = figures.processor.iter().map(|found| (of_state(found), &found.throughput));
-    let pass_through = std::iter::once(("pass-through".to_owned(), &figures.pass_through));
+    let pass_through = figures.processor.first().map(|base| ("pass-through".to_owned(), &base.pass_through));
     let peer = figures.peer.iter().map(|peer| ("Kafka Streams".to_owned(), &peer.throughput));
     let mut text = String::from(
         "\n## Where the time goes: µs of CPU per event, by kind of thread\n\n| subject | |\n|---|---|\n",

@@ -84,7 +84,11 @@ impl Bench<'_> {
     }
 
     /// Starts it again, measures latency, and kills it.
-    pub(super) fn at_half_load(&self, stored: Stored) -> anyhow::Result<ProcessorFigures> {
+    pub(super) fn at_half_load(
+        &self,
+        stored: Stored,
+        pass_through: Throughput,
+    ) -> anyhow::Result<ProcessorFigures> {
         let Stored { scenario, subject, restore, throughput, commits, peak_bytes: peak } = stored;
         let mut half_commits = Histogram::default();
         let half_load = HalfLoad {
@@ -103,6 +107,15 @@ impl Bench<'_> {
         let commits = [commits, half_commits];
         let peak_bytes = peak.max(found.peak_bytes);
         let (latency, restart) = (found.latency, found.restart);
-        Ok(ProcessorFigures { scenario, restore, throughput, commits, latency, restart, peak_bytes })
+        Ok(ProcessorFigures {
+            scenario,
+            restore,
+            throughput,
+            pass_through,
+            commits,
+            latency,
+            restart,
+            peak_bytes,
+        })
     }
 }
