@@ -23,7 +23,7 @@ pub use raw_record::{RawRecord, RawView};
 pub use suppression::{Suppression, SuppressionEntry};
 
 /// A record type with an Avro schema of its own.
-pub trait Record: Serialize + DeserializeOwned + 'static {
+pub trait Record: Serialize + DeserializeOwned {
     /// The writer schema, as JSON.
     const SCHEMA: &'static str;
 }

@@ -66,10 +66,10 @@ pub(crate) fn outputs(raw: &Raw, topics: &Topics) -> anyhow::Result<Outputs> {
 fn condensed(topic: Topic, value: &[u8]) -> Result<u64, DecodeError> {
     Ok(match topic {
         Topic::Warehouse => {
-            let outcome: MessageOutcome = codec::decode(value)?;
+            let outcome: MessageOutcome<'_> = codec::decode(value)?;
             // The order of its fields says nothing.
             let metadata: Option<Value> = serde_json::from_str(&outcome.metadata).ok();
-            let plain = MessageOutcome { appended_at: 0, metadata: String::new(), ..outcome };
+            let plain = MessageOutcome { appended_at: 0, metadata: "".into(), ..outcome };
             hash(&(format!("{plain:?}"), format!("{metadata:?}")))
         }
         Topic::Trait => {
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn an_outcome_says_the_same_whenever_and_in_whatever_order() {
         let said = |appended_at: i64, metadata: &str, metric: &str| {
-            let (metadata, metric) = (metadata.to_owned(), metric.to_owned());
+            let (metadata, metric) = (metadata.into(), metric.into());
             let outcome = MessageOutcome { appended_at, metadata, metric, ..MessageOutcome::default() };
             condensed(Topic::Warehouse, &codec::encode(&outcome).expect("encodes")).expect("decodes")
         };

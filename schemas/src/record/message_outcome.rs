@@ -1,59 +1,62 @@
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::Record;
 
-/// One outcome of one message, normalised; each event once.
+/// One outcome of one message, normalised; each event once. Whoever writes one borrows the texts of the event that it comes from, whoever
+/// reads one owns them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct MessageOutcome {
+pub struct MessageOutcome<'a> {
     /// The event's id; unique.
-    pub event_id: String,
+    pub event_id: Cow<'a, str>,
     /// object type and metric, such as email_bounced.
-    pub event_type: String,
+    pub event_type: Cow<'a, str>,
     /// email, sms, push, in_app, whatsapp, slack, webhook, customer or another.
-    pub channel: String,
+    pub channel: Cow<'a, str>,
     /// sent, delivered, opened, clicked, bounced, spammed, unsubscribed or another.
-    pub metric: String,
+    pub metric: Cow<'a, str>,
     /// When it happened, by the sender's clock; received_at where time_source says so. Unix milliseconds.
     pub occurred_at: i64,
     /// event, or received where the event's own time was missing or absurd.
-    pub time_source: String,
+    pub time_source: Cow<'a, str>,
     /// When the gateway received it. Unix milliseconds.
     pub received_at: i64,
     /// When the raw topic took it: the broker's clock. Unix milliseconds.
     pub appended_at: i64,
     /// The customer key.
-    pub customer_id: String,
+    pub customer_id: Cow<'a, str>,
     /// The recipient's keyed token, never the address.
-    pub recipient_token: Option<String>,
+    pub recipient_token: Option<Cow<'a, str>>,
     /// The recipient's e-mail domain.
-    pub recipient_domain: Option<String>,
+    pub recipient_domain: Option<Cow<'a, str>>,
     /// The message instance.
-    pub delivery_id: Option<String>,
+    pub delivery_id: Option<Cow<'a, str>>,
     /// Campaign.
-    pub campaign_id: Option<String>,
+    pub campaign_id: Option<Cow<'a, str>>,
     /// Workflow action.
-    pub action_id: Option<String>,
+    pub action_id: Option<Cow<'a, str>>,
     /// API-triggered broadcast.
-    pub broadcast_id: Option<String>,
+    pub broadcast_id: Option<Cow<'a, str>>,
     /// Newsletter.
-    pub newsletter_id: Option<String>,
+    pub newsletter_id: Option<Cow<'a, str>>,
     /// Transactional message.
-    pub transactional_message_id: Option<String>,
+    pub transactional_message_id: Option<Cow<'a, str>>,
     /// Template or content variant.
-    pub template_id: Option<String>,
+    pub template_id: Option<Cow<'a, str>>,
     /// Subject, addresses in it replaced by their tokens.
-    pub subject: Option<String>,
+    pub subject: Option<Cow<'a, str>>,
     /// Clicked link, addresses in it replaced by their tokens.
-    pub href: Option<String>,
+    pub href: Option<Cow<'a, str>>,
     /// Clicked link's id.
-    pub link_id: Option<String>,
+    pub link_id: Option<Cow<'a, str>>,
     /// Provider's reply, addresses in it replaced by their tokens.
-    pub failure_message: Option<String>,
+    pub failure_message: Option<Cow<'a, str>>,
     /// Class of a bounce; null where the event is none.
-    pub bounce_class: Option<String>,
+    pub bounce_class: Option<Cow<'a, str>>,
     /// Whose fault a bounce is: recipient, domain, infrastructure, sender or content.
-    pub bounce_blame: Option<String>,
+    pub bounce_blame: Option<Cow<'a, str>>,
     /// The click was made by a machine; null where not said.
     pub machine: Option<bool>,
     /// The open was a prefetch; null where not said.
@@ -63,11 +66,11 @@ pub struct MessageOutcome {
     /// The open was inferred from a click; null where not said.
     pub synthetic: Option<bool>,
     /// The source that it came from.
-    pub source: String,
+    pub source: Cow<'a, str>,
     /// All other fields as one JSON object; message bodies left out, addresses replaced by their tokens.
-    pub metadata: String,
+    pub metadata: Cow<'a, str>,
 }
 
-impl Record for MessageOutcome {
+impl Record for MessageOutcome<'_> {
     const SCHEMA: &'static str = include_str!("../../avro/message_outcome.avsc");
 }

@@ -85,7 +85,7 @@ pub struct Row {
     /// Offset.
     pub offset: RecordOffset,
     /// What is stored.
-    pub outcome: MessageOutcome,
+    pub outcome: MessageOutcome<'static>,
 }
 
 /// What became of a batch's rows: each is counted once.

@@ -1,5 +1,6 @@
 //! What lies on the outcome topics, read with `read_committed`, is what the oracle says.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,8 +18,8 @@ use crate::world::World;
 /// # Panics
 /// Where that is so, or Kafka fails.
 pub fn assert_held(world: &World, oracle: &Oracle) {
-    let outcomes = world.topic(Topic::Warehouse).decoded::<MessageOutcome>();
-    let outcomes = outcomes.into_iter().map(|outcome| (outcome.event_id.clone(), row_of(outcome)));
+    let outcomes = world.topic(Topic::Warehouse).decoded::<MessageOutcome<'static>>();
+    let outcomes = outcomes.into_iter().map(|outcome| (outcome.event_id.to_string(), row_of(outcome)));
     assert_none("warehouse topic", &differences_each_once(oracle.rows(), outcomes.collect()));
 
     let traits = world.topic(Topic::Trait).latest::<CustomerTraits>();
@@ -57,12 +58,12 @@ fn without_way(traits: CustomerTraits) -> CustomerTraits {
     CustomerTraits { revision: 0, as_of: 0, changed: Vec::new(), ..traits }
 }
 
-fn row_of(outcome: MessageOutcome) -> Row {
+fn row_of(outcome: MessageOutcome<'_>) -> Row {
     Row {
-        customer_id: outcome.customer_id,
-        channel: outcome.channel,
-        metric: outcome.metric,
+        customer_id: outcome.customer_id.into_owned(),
+        channel: outcome.channel.into_owned(),
+        metric: outcome.metric.into_owned(),
         occurred_at_ms: outcome.occurred_at,
-        delivery_id: outcome.delivery_id,
+        delivery_id: outcome.delivery_id.map(Cow::into_owned),
     }
 }

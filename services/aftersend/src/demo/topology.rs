@@ -200,8 +200,9 @@ impl Topology {
     pub(super) fn published_ids(&self) -> anyhow::Result<Vec<String>> {
         let mut values = Vec::new();
         self.read(Topic::Warehouse, |value| values.extend(value))?;
-        let ids =
-            values.iter().map(|value| codec::decode::<MessageOutcome>(value).map(|outcome| outcome.event_id));
+        let ids = values.iter().map(|value| {
+            codec::decode::<MessageOutcome<'_>>(value).map(|outcome| outcome.event_id.into_owned())
+        });
         Ok(ids.collect::<Result<_, _>>()?)
     }
 

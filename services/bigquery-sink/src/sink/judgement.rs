@@ -20,7 +20,7 @@ pub(crate) enum Unfit {
 /// Judges a record by its bytes alone: the row that it makes, or why it makes none.
 pub(crate) fn judge(record: &Incoming) -> Result<Row, Unfit> {
     let value = record.value.as_ref().ok_or(Unfit::DeadLetter("missing_value"))?;
-    let outcome = codec::decode::<MessageOutcome>(value).map_err(|err| match err {
+    let outcome = codec::decode::<MessageOutcome<'_>>(value).map_err(|err| match err {
         DecodeError::UnknownFingerprint(fingerprint) => Unfit::Newer(fingerprint),
         DecodeError::NotFramed { .. } => Unfit::DeadLetter("not_framed"),
         DecodeError::Malformed(_) => Unfit::DeadLetter("malformed"),
@@ -29,13 +29,13 @@ pub(crate) fn judge(record: &Incoming) -> Result<Row, Unfit> {
     Ok(Row { topic: topic.clone(), partition: *partition, offset: *offset, outcome: complete(outcome)? })
 }
 
-fn complete(mut outcome: MessageOutcome) -> Result<MessageOutcome, Unfit> {
+fn complete(mut outcome: MessageOutcome<'_>) -> Result<MessageOutcome<'_>, Unfit> {
     if outcome.event_id.is_empty() {
         return Err(Unfit::DeadLetter("missing_event_id"));
     }
     if outcome.metadata.is_empty() {
         // The schema's default.
-        "{}".clone_into(&mut outcome.metadata);
+        outcome.metadata = "{}".into();
     }
     if is_object(&outcome.metadata) { Ok(outcome) } else { Err(Unfit::DeadLetter("malformed_metadata")) }
 }
@@ -65,8 +65,8 @@ mod tests {
 
     fn outcome(event_id: &str, metadata: &str) -> Incoming {
         let outcome = MessageOutcome {
-            event_id: event_id.to_owned(),
-            metadata: metadata.to_owned(),
+            event_id: event_id.into(),
+            metadata: metadata.into(),
             ..MessageOutcome::default()
         };
         record(Some(codec::encode(&outcome).expect("encodes")))

@@ -156,9 +156,9 @@ pub(crate) fn settings(file: &Path, prefix: &str) -> Settings {
 
 pub(crate) fn outcome(event_id: &str) -> Vec<u8> {
     let outcome = MessageOutcome {
-        event_id: event_id.to_owned(),
-        event_type: "email_sent".to_owned(),
-        metadata: "{}".to_owned(),
+        event_id: event_id.into(),
+        event_type: "email_sent".into(),
+        metadata: "{}".into(),
         ..MessageOutcome::default()
     };
     codec::encode(&outcome).expect("encodes")

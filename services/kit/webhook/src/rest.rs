@@ -5,6 +5,9 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+/// Room for what is left over of nearly every event.
+const MEMBERS_USUAL: usize = 12;
+
 /// Members that nobody asked for, by name, each name once. Unread: most readers of an event never look.
 #[derive(Clone, Default, PartialEq)]
 pub struct Rest<'a> {
@@ -50,8 +53,9 @@ impl<'a> Rest<'a> {
 /// Of a repeated name the first counts.
 impl<'a> FromIterator<(Cow<'a, str>, &'a str)> for Rest<'a> {
     fn from_iter<I: IntoIterator<Item = (Cow<'a, str>, &'a str)>>(members: I) -> Self {
-        let members = members.into_iter().map(|(name, json)| (name, Leftover::Json(json)));
-        let mut members: Vec<(Cow<'a, str>, Leftover<'a>)> = members.collect();
+        let given = members.into_iter().map(|(name, json)| (name, Leftover::Json(json)));
+        let mut members: Vec<(Cow<'a, str>, Leftover<'a>)> = Vec::with_capacity(MEMBERS_USUAL);
+        members.extend(given);
         members.sort_by(|(one, _), (other, _)| one.cmp(other));
         members.dedup_by(|(later, _), (first, _)| later == first);
         Self { members }

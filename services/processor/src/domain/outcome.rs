@@ -11,58 +11,62 @@ use super::redact;
 
 /// An event as the warehouse keeps it: classified, its addresses replaced by tokens.
 #[must_use]
-pub fn of(
-    event: &Event<'_>,
-    raw: &RawView<'_>,
-    customer_id: &str,
+pub fn of<'a>(
+    event: &'a Event<'_>,
+    raw: &'a RawView<'_>,
+    customer_id: &'a str,
     appended_at: i64,
     tokens: &TokenKey,
-) -> MessageOutcome {
+) -> MessageOutcome<'a> {
     let occurred = event.time.resolve(raw.received_at);
     let bounced = event.metric == "bounced";
-    let owned = |text: &Option<Cow<'_, str>>| text.as_deref().map(str::to_owned);
-    let redacted =
-        |text: &Option<Cow<'_, str>>| text.as_deref().map(|text| redact::text(text, tokens).into_owned());
+    let borrowed = |text: &'a Option<Cow<'_, str>>| text.as_deref().map(Cow::Borrowed);
+    let redacted = |text: &'a Option<Cow<'_, str>>| text.as_deref().map(|text| redact::text(text, tokens));
     MessageOutcome {
-        event_id: raw.event_id.to_owned(),
-        event_type: [&*event.channel, &*event.metric].join("_"),
-        channel: event.channel.to_string(),
-        metric: event.metric.to_string(),
+        event_id: raw.event_id.into(),
+        event_type: [&*event.channel, &*event.metric].join("_").into(),
+        channel: (&*event.channel).into(),
+        metric: (&*event.metric).into(),
         occurred_at: occurred.at_ms,
-        time_source: occurred.source.as_str().to_owned(),
+        time_source: occurred.source.as_str().into(),
         received_at: raw.received_at,
         appended_at,
-        customer_id: customer_id.to_owned(),
-        recipient_token: recipient_token(event, tokens),
-        recipient_domain: event.recipient.as_deref().filter(|_| event.channel == "email").and_then(domain),
-        delivery_id: owned(&event.delivery_id),
-        campaign_id: owned(&event.campaign_id),
-        action_id: owned(&event.action_id),
-        broadcast_id: owned(&event.broadcast_id),
-        newsletter_id: owned(&event.newsletter_id),
-        transactional_message_id: owned(&event.transactional_message_id),
-        template_id: owned(&event.template_id),
+        customer_id: customer_id.into(),
+        recipient_token: recipient_token(event, tokens).map(Cow::Owned),
+        recipient_domain: event
+            .recipient
+            .as_deref()
+            .filter(|_| event.channel == "email")
+            .and_then(domain)
+            .map(Cow::Owned),
+        delivery_id: borrowed(&event.delivery_id),
+        campaign_id: borrowed(&event.campaign_id),
+        action_id: borrowed(&event.action_id),
+        broadcast_id: borrowed(&event.broadcast_id),
+        newsletter_id: borrowed(&event.newsletter_id),
+        transactional_message_id: borrowed(&event.transactional_message_id),
+        template_id: borrowed(&event.template_id),
         subject: redacted(&event.subject),
         href: redacted(&event.href),
-        link_id: owned(&event.link_id),
+        link_id: borrowed(&event.link_id),
         failure_message: redacted(&event.failure_message),
         // Without a classifier every bounce counts as hard.
-        bounce_class: bounced.then(|| "hard".to_owned()),
-        bounce_blame: bounced.then(|| "recipient".to_owned()),
+        bounce_class: bounced.then_some(Cow::Borrowed("hard")),
+        bounce_blame: bounced.then_some(Cow::Borrowed("recipient")),
         machine: event.machine,
         prefetched: event.prefetched,
         proxied: event.proxied,
         synthetic: event.synthetic,
-        source: raw.source.to_owned(),
-        metadata: redact::json(&event.rest, tokens),
+        source: raw.source.into(),
+        metadata: redact::json(&event.rest, tokens).into(),
     }
 }
 
 /// What of an outcome can change its customer.
 #[must_use]
-pub fn fact(outcome: &MessageOutcome) -> Fact<'_> {
+pub fn fact<'a>(outcome: &'a MessageOutcome<'_>) -> Fact<'a> {
     let said = |flag: Option<bool>| flag == Some(true);
-    let machine = match outcome.metric.as_str() {
+    let machine = match &*outcome.metric {
         "opened" => said(outcome.prefetched) || said(outcome.proxied) || said(outcome.synthetic),
         _ => said(outcome.machine),
     };

@@ -17,6 +17,12 @@ impl Batch {
         self.records.entry(record.partition).or_default().push(record);
     }
 
+    /// Drops everything, and keeps the room for as much again.
+    pub(super) fn clear(&mut self) {
+        (self.count, self.bytes) = (0, 0);
+        self.records.values_mut().for_each(Vec::clear);
+    }
+
     /// Drops what was read of `partitions`.
     pub(super) fn forget(&mut self, partitions: &[i32]) {
         for gone in partitions.iter().filter_map(|partition| self.records.remove(partition)) {

@@ -64,6 +64,10 @@ impl Clock {
 
     /// A record of a partition was read.
     pub(crate) fn read(&self, reading: &mut Reading, appended_ms: i64) {
+        // Of a backlog, the records of one batch say the same, and the clock is everybody's.
+        if !reading.caught_up && reading.last_ms == Some(appended_ms) {
+            return;
+        }
         let now = Instant::now();
         let mut anchor = self.anchor();
         let corrected = anchor.corrected(appended_ms, reading.caught_up, now);

@@ -180,7 +180,7 @@ impl<'a> Worker<'a> {
         }
         self.aborted = 0;
         report::latency(self.batch.by_partition(), self.session.engine.clock.now_ms());
-        self.batch = Batch::default();
+        self.batch.clear();
         works.into_iter().try_for_each(|(partition, work)| self.settle(partition, work))
     }
 

@@ -20,9 +20,9 @@ fn open(path: &Path) -> Sqlite {
 
 fn row(partition: i32, offset: i64, event_id: &str) -> Row {
     let outcome = MessageOutcome {
-        event_id: event_id.to_owned(),
-        metadata: "{}".to_owned(),
-        metric: "sent".to_owned(),
+        event_id: event_id.to_owned().into(),
+        metadata: "{}".into(),
+        metric: "sent".into(),
         ..MessageOutcome::default()
     };
     Row { topic: TOPIC.into(), partition, offset: RecordOffset(offset), outcome }
@@ -63,7 +63,7 @@ fn a_taken_event_id_is_recorded_with_both_positions_and_the_whole_outcome() {
     let (read, (stored_partition, stored_offset, outcome)) = found.expect("one conflict");
     assert_eq!(read, ("a".to_owned(), 1, 9));
     assert_eq!((stored_partition, stored_offset), (0, 4));
-    assert_eq!(serde_json::from_str::<MessageOutcome>(&outcome).expect("JSON"), second.outcome);
+    assert_eq!(serde_json::from_str::<MessageOutcome<'_>>(&outcome).expect("JSON"), second.outcome);
     assert_eq!(positions(&mut sqlite, &[0, 1, 2]), [Some(NextOffset(6)), Some(NextOffset(10)), None]);
 }
 
@@ -112,7 +112,7 @@ fn every_field_ends_in_the_column_of_its_name() {
             _ => format!("{name} {index}").into(),
         };
     }
-    let outcome: MessageOutcome = serde_json::from_value(fields.clone()).expect("fits");
+    let outcome: MessageOutcome<'_> = serde_json::from_value(fields.clone()).expect("fits");
     sqlite.store(&batch([Row { outcome, ..row(3, 14, "") }])).expect("stores");
 
     for (name, value) in fields.as_object().expect("an object") {
@@ -157,11 +157,15 @@ fn the_funnel_counts_messages_and_leaves_machines_out() {
     let dir = tempfile::tempdir().expect("a folder");
     let mut sqlite = open(&dir.path().join("w"));
     let day_ms = 86_400_000;
-    let event = |offset: i64, metric: &str, delivery: &str, machine: Option<bool>, occurred_at: i64| {
+    let event = |offset: i64,
+                 metric: &'static str,
+                 delivery: &'static str,
+                 machine: Option<bool>,
+                 occurred_at: i64| {
         let mut row = row(0, offset, &format!("e{offset}"));
-        row.outcome.metric = metric.to_owned();
-        row.outcome.delivery_id = Some(delivery.to_owned());
-        row.outcome.campaign_id = Some("23".to_owned());
+        row.outcome.metric = metric.into();
+        row.outcome.delivery_id = Some(delivery.into());
+        row.outcome.campaign_id = Some("23".into());
         row.outcome.machine = machine;
         row.outcome.occurred_at = occurred_at;
         row

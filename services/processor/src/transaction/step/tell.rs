@@ -19,7 +19,8 @@ use crate::domain::outcome;
 const RECORD_OVERHEAD_BYTES: usize = 16 << 10;
 
 /// What an event means: [`outcome::of`].
-pub(super) type Meaning = fn(&Event<'_>, &RawView<'_>, &str, i64, &TokenKey) -> MessageOutcome;
+pub(super) type Meaning =
+    for<'a> fn(&'a Event<'_>, &'a RawView<'_>, &'a str, i64, &TokenKey) -> MessageOutcome<'a>;
 
 /// What a new event says.
 pub(super) struct Told<'a> {
@@ -44,15 +45,15 @@ pub(super) fn told<'a>(
     }
     let customer = input.is_person.then(|| customers.with(input.key, &outcome::fact(&outcome)));
     let (key, value) = (Some(input.key.to_vec()), Some(buffer.clone()));
-    let headers = headers(outcome.event_id, record);
+    let headers = headers(input.raw.event_id, record);
     Ok(Ok(Told { outcome: Output { topic: Topic::Warehouse, key, value, headers }, customer }))
 }
 
-fn headers(event_id: String, record: &Incoming) -> Vec<(&'static str, Vec<u8>)> {
+fn headers(event_id: &str, record: &Incoming) -> Vec<(&'static str, Vec<u8>)> {
     let fits = |value: &[u8]| value.len() <= TEXT_BYTES_MAX;
     let traceparent = record.headers.iter().find(|(name, value)| name == TRACEPARENT && fits(value));
     let mut headers = Vec::with_capacity(2);
-    headers.push((EVENT_ID, event_id.into_bytes()));
+    headers.push((EVENT_ID, event_id.as_bytes().to_vec()));
     headers.extend(traceparent.map(|(_, value)| (TRACEPARENT, value.clone())));
     headers
 }

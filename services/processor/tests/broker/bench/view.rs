@@ -36,7 +36,7 @@ impl Bench {
         records
     }
 
-    pub(crate) fn outcomes(&self) -> Vec<MessageOutcome> {
+    pub(crate) fn outcomes(&self) -> Vec<MessageOutcome<'static>> {
         self.records(Topic::Warehouse).iter().map(decoded).collect()
     }
 
@@ -79,8 +79,10 @@ impl Bench {
     pub(crate) fn assert_each_once(&self, numbers: impl Iterator<Item = u32> + Clone) {
         let mut expected: Vec<String> = numbers.clone().map(event_id).collect();
         let records = self.records(Topic::Warehouse);
-        let mut found: Vec<String> =
-            records.iter().map(|record| decoded::<MessageOutcome>(record).event_id).collect();
+        let mut found: Vec<String> = records
+            .iter()
+            .map(|record| decoded::<MessageOutcome<'_>>(record).event_id.into_owned())
+            .collect();
         expected.sort_unstable();
         found.sort_unstable();
         assert_eq!(found, expected, "the warehouse topic");

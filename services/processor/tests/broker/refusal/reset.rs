@@ -32,7 +32,8 @@ impl Bench {
 
     /// How often each event of `numbers` went to the warehouse.
     fn times(&self, numbers: std::ops::Range<u32>) -> Vec<usize> {
-        let found: Vec<String> = self.outcomes().into_iter().map(|outcome| outcome.event_id).collect();
+        let found: Vec<String> =
+            self.outcomes().into_iter().map(|outcome| outcome.event_id.into_owned()).collect();
         numbers.map(|number| found.iter().filter(|id| **id == event_id(number)).count()).collect()
     }
 }

@@ -28,7 +28,8 @@ fn an_unknown_schema_stops_its_partition_only() {
     // It is told from a passing trouble: it stays, whatever else happens.
     bench.publish_events(200..260);
     until("the others still go on", || {
-        let ids: Vec<String> = bench.outcomes().into_iter().map(|outcome| outcome.event_id).collect();
+        let ids: Vec<String> =
+            bench.outcomes().into_iter().map(|outcome| outcome.event_id.into_owned()).collect();
         (200..260).filter(elsewhere).all(|number| ids.contains(&event_id(number)))
     });
     assert_eq!(bench.committed(1).next.expect("a position").0, stood);

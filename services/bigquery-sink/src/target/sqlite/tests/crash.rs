@@ -49,10 +49,10 @@ impl Model {
     fn take(&mut self, partition: usize, log: &[Row], until: usize) {
         for row in log.iter().take(until).skip(self.done[partition]) {
             let place = (row.partition, row.offset.0);
-            if self.visible.contains_key(&row.outcome.event_id) {
+            if self.visible.contains_key(&*row.outcome.event_id) {
                 self.conflicts.insert(place);
             } else {
-                self.visible.insert(row.outcome.event_id.clone(), place);
+                self.visible.insert(row.outcome.event_id.to_string(), place);
             }
         }
         self.done[partition] = self.done[partition].max(until);

@@ -99,13 +99,13 @@ fn the_readme_lists_every_reason() {
 }
 
 /// As [`outcome::of`], with a fault.
-fn faulty(
-    event: &Event<'_>,
-    raw: &RawView<'_>,
-    id: &str,
+fn faulty<'a>(
+    event: &'a Event<'_>,
+    raw: &'a RawView<'_>,
+    id: &'a str,
     appended_at: i64,
     tokens: &TokenKey,
-) -> MessageOutcome {
+) -> MessageOutcome<'a> {
     assert!(event.metric != "bounced", "a planted fault");
     outcome::of(event, raw, id, appended_at, tokens)
 }

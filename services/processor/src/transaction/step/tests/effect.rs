@@ -18,7 +18,7 @@ fn p1_a_copy_in_the_same_batch_is_dropped() {
         record(3, "u1", "a", "bounced"),
     ]);
     assert_eq!((step.counts.unique, step.counts.duplicate), (2, 2));
-    let ids: Vec<String> = world.outcomes().into_iter().map(|outcome| outcome.event_id).collect();
+    let ids: Vec<_> = world.outcomes().into_iter().map(|outcome| outcome.event_id).collect();
     assert_eq!(ids, ["a", "b"]);
     assert_eq!(world.customer("u1").expect("known").complaint_count, 1);
 }
@@ -146,6 +146,6 @@ fn a_state_of_a_newer_version_is_an_error_and_never_overwritten() {
 fn outputs_of_a_step_are_readable_by_their_schemas() {
     let world = World::new();
     let step = world.step(&[record(0, "u1", "a", "bounced")]);
-    assert_eq!(written::<schemas::record::MessageOutcome>(&step.outputs, Topic::Warehouse).len(), 1);
+    assert_eq!(written::<schemas::record::MessageOutcome<'_>>(&step.outputs, Topic::Warehouse).len(), 1);
     assert!(step.outputs.iter().all(|output| output.key.as_deref() == Some(b"u1")));
 }

@@ -47,7 +47,7 @@ fn record(nth: usize, given: &Given) -> Incoming {
 /// What the world sees in the end; numbers and times that name a transaction are left out.
 #[derive(Debug, PartialEq)]
 struct Seen {
-    outcomes: Vec<MessageOutcome>,
+    outcomes: Vec<MessageOutcome<'static>>,
     dead_letters: Vec<DeadLetter>,
     traits: BTreeMap<String, CustomerTraits>,
     suppressions: BTreeMap<String, Suppression>,

@@ -89,7 +89,7 @@ impl World {
         written(&self.outputs, topic)
     }
 
-    pub(super) fn outcomes(&self) -> Vec<MessageOutcome> {
+    pub(super) fn outcomes(&self) -> Vec<MessageOutcome<'static>> {
         self.written(Topic::Warehouse)
     }
 
