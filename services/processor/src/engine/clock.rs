@@ -126,6 +126,17 @@ mod tests {
         assert_eq!(slow.corrected(10, false, since).now_ms(since), 1_000_000, "a backlog says nothing");
     }
 
+    /// The records of one batch are alike, but where an end was seen among them, the next says that there is more, and old.
+    #[test]
+    fn p5_an_old_record_after_an_end_holds_time_back_though_it_is_stamped_like_the_last() {
+        let (clock, mut reading) = (Clock::showing(PRESENT_MS), Reading::default());
+        let old_ms = PRESENT_MS - 2 * BACKLOG_AFTER_MS;
+        clock.read(&mut reading, old_ms);
+        clock.reached_end(&mut reading);
+        clock.read(&mut reading, old_ms);
+        assert_eq!(clock.effective_ms(&reading), Some(old_ms));
+    }
+
     #[test]
     fn p5_a_backlog_holds_time_back_and_its_end_lets_it_go() {
         let clock = Clock::showing(PRESENT_MS);
