@@ -1,5 +1,6 @@
 //! What the subjects are fed: events as the vendor would send them, and ids that were seen before.
 
+mod appender;
 mod event;
 mod journal;
 mod load;

@@ -1,26 +1,24 @@
 //! Events onto the raw topic: all at once, or at a steady pace.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
-use kafka::publisher::{Delivery, Limits};
+use kafka::Connection;
 use kafka::transaction::Tail;
-use kafka::{Connection, Outgoing, PublishError, Publisher};
 
-use super::{Event, Journal};
+use super::Journal;
+use super::appender::Appender;
 use crate::screen::Step;
 
-/// Records on their way at once, when nobody waits for any of them.
-const IN_FLIGHT_MAX: usize = 20_000;
-/// A load is sent in portions this far apart.
-const TICK: Duration = Duration::from_millis(2);
-/// Batches that the load makes in a second. With the gateway's linger of 2 ms, thousands of requests with a few records each would keep
-/// the broker busy, and the load would measure itself.
-const BATCHES_A_SECOND: u32 = 600;
+/// A steady load is sent in portions this far apart. What a batch costs the broker and the subject doesn't depend on how much is in it:
+/// at 10 ms, 32 partitions are 3,200 batches a second, and the load would measure itself.
+const TICK: Duration = Duration::from_millis(20);
+/// Events of one request at most.
+const PORTION_MAX: u64 = 2_000;
 /// How far a load runs ahead of a subject that it follows: more than any subject has under way at once.
 const AHEAD_MAX: u64 = 20_000;
 
@@ -44,80 +42,27 @@ impl Raw {
 
 /// Appends every event of `journal`, as fast as the broker takes them.
 pub(crate) fn load(raw: &Raw, journal: &Journal, step: &Step<'_>) -> anyhow::Result<()> {
-    let mut sender = Sender::new(raw)?;
-    for (sent, event) in (1..).zip(journal.read()?) {
-        sender.send(&event?)?;
-        step.at(sent, journal.events);
+    let mut appender = Appender::new(raw)?;
+    for (queued, event) in (1..).zip(journal.read()?) {
+        appender.queue(event?)?;
+        if queued % PORTION_MAX == 0 {
+            appender.send()?;
+        }
+        step.at(queued, journal.events);
     }
-    sender.finish()
+    appender.finish()
 }
 
-/// Publishes, and sees that everything arrives.
-struct Sender<'a> {
-    raw: &'a Raw,
-    publisher: Publisher,
-    under_way: VecDeque<Delivery>,
-}
-
-impl<'a> Sender<'a> {
-    fn new(raw: &'a Raw) -> anyhow::Result<Self> {
-        let message_timeout = Duration::from_secs(60);
-        let limits = Limits {
-            message_timeout,
-            linger: Duration::from_secs(1) * raw.partitions / BATCHES_A_SECOND,
-            queue_records: 100_000,
-            ..Limits::default()
-        };
-        let publisher = Publisher::new(&raw.connection, &limits)?;
-        Ok(Self { raw, publisher, under_way: VecDeque::new() })
-    }
-
-    fn send(&mut self, event: &Event) -> anyhow::Result<()> {
-        let record = Outgoing {
-            topic: &self.raw.topic,
-            partition: Some(schemas::partition::of(&event.key, self.raw.partitions)),
-            key: Some(&event.key),
-            value: Some(&event.value),
-            headers: &[],
-        };
-        loop {
-            match self.publisher.publish(&record) {
-                Ok(delivery) => break self.under_way.push_back(delivery),
-                Err(PublishError::QueueFull) => std::thread::sleep(Duration::from_millis(1)),
-                Err(error) => return Err(error.into()),
-            }
-        }
-        while self.under_way.len() > IN_FLIGHT_MAX {
-            self.await_one()?;
-        }
-        Ok(())
-    }
-
-    fn finish(mut self) -> anyhow::Result<()> {
-        while !self.under_way.is_empty() {
-            self.await_one()?;
-        }
-        Ok(())
-    }
-
-    fn await_one(&mut self) -> anyhow::Result<()> {
-        if let Some(delivery) = self.under_way.pop_front() {
-            delivery.wait()?;
-        }
-        Ok(())
-    }
-}
-
-/// When the events were sent from which suppressions may follow.
+/// When the events came from which suppressions may follow.
 #[derive(Debug, Default)]
 struct Causes(HashMap<String, Option<Instant>>);
 
 impl Causes {
     /// Only the first time counts: a copy must neither make its original look younger nor bring it back once it was answered,
     /// since a customer's later suppressions name it again.
-    fn sent(&mut self, event_id: &str) {
+    fn came(&mut self, event_id: &str, at: Instant) {
         if !self.0.contains_key(event_id) {
-            self.0.insert(event_id.to_owned(), Some(Instant::now()));
+            self.0.insert(event_id.to_owned(), Some(at));
         }
     }
 
@@ -136,6 +81,14 @@ pub(crate) enum Pace {
 }
 
 impl Pace {
+    /// When the event came that follows `sent` others: at a steady pace when it was due, whenever it is sent.
+    fn came(&self, started: Instant, sent: u64) -> Instant {
+        match self {
+            Self::Steady(rate) => started + Duration::from_secs_f64((sent + 1) as f64 / rate),
+            Self::Following(_) => Instant::now(),
+        }
+    }
+
     /// How many events should have been sent by now.
     fn due(&self, started: Instant) -> u64 {
         match self {
@@ -165,7 +118,7 @@ impl Load {
         Self { stop, causes, thread }
     }
 
-    /// When the event was sent from which this suppression follows, asked for the first time.
+    /// When the event came from which this suppression follows, asked for the first time.
     pub(crate) fn take_cause(&self, event_id: &str) -> Option<Instant> {
         self.causes.lock().unwrap_or_else(PoisonError::into_inner).take(event_id)
     }
@@ -189,23 +142,27 @@ fn send(
     stop: &AtomicBool,
     causes: &Mutex<Causes>,
 ) -> anyhow::Result<()> {
-    let mut sender = Sender::new(raw)?;
+    let mut appender = Appender::new(raw)?;
     let mut events = journal.read()?;
     let (started, mut sent) = (Instant::now(), 0_u64);
     while !stop.load(Ordering::Relaxed) {
-        let due = pace.due(started);
+        let due = pace.due(started).min(sent + PORTION_MAX);
         while sent < due {
-            let Some(event) = events.next() else { return sender.finish() };
+            let Some(event) = events.next() else { return appender.finish() };
             let event = event?;
             if !event.cause.is_empty() {
-                causes.lock().unwrap_or_else(PoisonError::into_inner).sent(&event.cause);
+                let came = pace.came(started, sent);
+                causes.lock().unwrap_or_else(PoisonError::into_inner).came(&event.cause, came);
             }
-            sender.send(&event)?;
+            appender.queue(event)?;
             sent += 1;
         }
-        std::thread::sleep(TICK);
+        appender.send()?;
+        if pace.due(started) <= sent {
+            std::thread::sleep(TICK);
+        }
     }
-    sender.finish()
+    appender.finish()
 }
 
 /// A count of events, out of a rate.
@@ -225,11 +182,11 @@ mod tests {
     #[test]
     fn a_copy_never_begins_a_delay() {
         let mut causes = Causes::default();
-        causes.sent("a");
-        let first = causes.0["a"];
-        causes.sent("a");
-        assert_eq!(causes.take("a"), first);
-        causes.sent("a");
+        let (first, later) = (Instant::now(), Instant::now() + TICK);
+        causes.came("a", first);
+        causes.came("a", later);
+        assert_eq!(causes.take("a"), Some(first));
+        causes.came("a", later);
         assert_eq!((causes.take("a"), causes.take("b")), (None, None));
     }
 }
