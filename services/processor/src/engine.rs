@@ -7,6 +7,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
+use std::time::Instant;
 
 use kafka::Connection;
 use kafka::consumer::Group;
@@ -27,6 +28,7 @@ use crate::transaction::protocol::End;
 use crate::transaction::step::{Rules, StepError};
 
 mod batch;
+mod beat;
 pub(crate) mod clock;
 mod control;
 mod partition;
@@ -34,6 +36,7 @@ mod report;
 mod watch;
 mod worker;
 
+use beat::Beat;
 use clock::Clock;
 use control::{Control, Hand};
 use watch::Pulse;
@@ -136,14 +139,16 @@ impl Engine<'_> {
         let over = || failed.load(Ordering::Relaxed) || self.stop.requested();
         let assignment = Assignment::default();
         let session = Session { engine: self, member: &member, assignment, over: &over, committed };
-        let pulses: Vec<Pulse> = (0..self.workers()).map(|_| Pulse::default()).collect();
+        let (workers, start) = (self.workers(), Instant::now());
+        let pulses: Vec<Pulse> = (0..workers).map(|_| Pulse::default()).collect();
         std::thread::scope(|scope| {
             let (news, heard) = channel();
             let hands = pulses.iter().enumerate().map(|(number, pulse)| {
                 let (orders, ordered) = channel();
                 let (inbox, producer) = (member.inbox(), self.producer(number));
-                let bell = inbox.bell();
-                let worker = Worker::new(&session, pulse, (ordered, news.clone()), (inbox, producer));
+                let (bell, beat) =
+                    (inbox.bell(), Beat::of(number, workers, start, self.settings.commit_interval));
+                let worker = Worker::new(&session, (pulse, beat), (ordered, news.clone()), (inbox, producer));
                 let (news, name) = (news.clone(), format!("worker-{number}"));
                 let run = move || news.send(News::Ended(run_worker(worker)));
                 let spawned = std::thread::Builder::new().name(name).spawn_scoped(scope, run);

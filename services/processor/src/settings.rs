@@ -35,7 +35,7 @@ static WINDOW_DAYS: Field = Field::new(
 static COMMIT_INTERVAL: Field = Field::new(
     "processor.commit_interval",
     "AFTERSEND_PROCESSOR_COMMIT_INTERVAL",
-    "From one gathering of records to the next, and so how often a worker commits at most; after a pause, what comes is committed at once.",
+    "From one gathering of a worker's records to the next; after a pause, what comes is committed at once.",
 )
 .default("100ms");
 static BATCH_RECORDS: Field = Field::new(

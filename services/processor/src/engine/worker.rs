@@ -9,6 +9,7 @@ use schemas::topic::Topic;
 use tracing::{error, info, warn};
 
 use super::batch::Batch;
+use super::beat::Beat;
 use super::partition::Partition;
 use super::watch::Pulse;
 use super::{Engine, SessionError, report};
@@ -64,6 +65,7 @@ struct Work {
 pub(super) struct Worker<'a> {
     session: &'a Session<'a>,
     pulse: &'a Pulse,
+    beat: Beat,
     orders: Receiver<Order>,
     news: Sender<News>,
     inbox: Inbox,
@@ -80,7 +82,7 @@ pub(super) struct Worker<'a> {
 impl<'a> Worker<'a> {
     pub(super) fn new(
         session: &'a Session<'a>,
-        pulse: &'a Pulse,
+        (pulse, beat): (&'a Pulse, Beat),
         (orders, news): (Receiver<Order>, Sender<News>),
         (inbox, producer): (Inbox, Producer),
     ) -> Self {
@@ -88,6 +90,7 @@ impl<'a> Worker<'a> {
         Self {
             session,
             pulse,
+            beat,
             orders,
             news,
             inbox,
@@ -140,13 +143,13 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Reads records for one transaction: until the batch is full, its time is up, or the control thread wants something. The
-    /// interval runs from one gathering's end to the next: what came while the last transaction was committed has waited already, and
-    /// what comes after a pause needn't wait at all.
+    /// Reads records for one transaction: until the batch is full, the worker's beat comes, or the control thread wants something. The
+    /// beat counts from the last gathering's end: what came while the last transaction was committed has waited already, and what
+    /// comes after a pause needn't wait at all.
     fn gather(&mut self) -> Result<(), SessionError> {
         let (settings, clock) = (self.session.engine.settings, self.session.engine.clock);
         let bytes_max = usize::try_from(settings.batch_bytes).unwrap_or(usize::MAX);
-        let due = self.gathered + settings.commit_interval;
+        let due = self.beat.after(self.gathered);
         while self.batch.has_room(settings.batch_records, bytes_max) {
             let left = due.saturating_duration_since(Instant::now());
             let wait = if self.batch.is_empty() { IDLE_WAIT } else { left };
