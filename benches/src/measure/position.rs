@@ -15,7 +15,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(60);
 const ASK_AGAIN: Duration = Duration::from_millis(250);
 
 /// A reader that belongs to no group.
-pub(super) fn reader(bootstrap: &str, group: &str, isolation: &str) -> anyhow::Result<BaseConsumer> {
+pub(crate) fn reader(bootstrap: &str, group: &str, isolation: &str) -> anyhow::Result<BaseConsumer> {
     let consumer = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
         .set("group.id", group)

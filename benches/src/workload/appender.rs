@@ -1,6 +1,6 @@
-//! Records onto the raw topic, over a connection of our own.
+//! Records onto the raw topic, over connections of our own.
 //!
-//! What is queued leaves as one request for all partitions, as Kafka's own Java client sends it. librdkafka makes a request of each
+//! What is queued leaves as one request for all partitions of a broker, as Kafka's own Java client sends it. librdkafka makes a request of each
 //! partition's batch: with 32 partitions it either keeps the broker busy with small requests or lets records wait 50 ms for
 //! company, and the load would measure itself.
 
@@ -21,9 +21,11 @@ use kafka_protocol::records::{
     RecordBatchEncoder, RecordEncodeOptions, TimestampType,
 };
 use lz4::{BlockMode, EncoderBuilder};
+use rdkafka::consumer::Consumer;
 
 use super::event::now_ms;
 use super::{Event, Raw};
+use crate::measure::position::reader;
 
 /// The produce request's version: the newest that names topics and not their ids is 12, and nothing of 10 to 12 is used here.
 const VERSION: i16 = 9;
@@ -36,76 +38,108 @@ const UNDER_WAY_MAX: usize = 5;
 /// As the gateway's producer compresses: fast.
 const LZ4_LEVEL: u32 = 1;
 
-/// Appends events to their partitions, all of which one broker leads.
+/// Appends events to their partitions, on plain connections to the brokers that lead them.
 pub(super) struct Appender {
     topic: TopicName,
+    leaders: Vec<Leader>,
+    /// What is queued for each partition, and the place of its leader.
+    queued: Vec<(usize, Vec<Record>)>,
+}
+
+/// A broker that leads partitions.
+struct Leader {
+    id: i32,
     broker: TcpStream,
-    queued: Vec<Vec<Record>>,
     /// Requests sent so far.
     sent: i32,
     under_way: usize,
 }
 
 impl Appender {
-    /// Connects to the broker of `raw`.
+    /// Connects to the leaders of `raw`'s partitions, as they are now.
     pub(super) fn new(raw: &Raw) -> anyhow::Result<Self> {
-        let broker = TcpStream::connect(raw.connection.bootstrap()).context("the broker can't be reached")?;
-        broker.set_nodelay(true)?;
-        broker.set_read_timeout(Some(TIMEOUT))?;
-        let queued = (0..raw.partitions).map(|_| Vec::new()).collect();
-        let topic = TopicName(StrBytes::from_string(raw.topic.clone()));
-        Ok(Self { topic, broker, queued, sent: 0, under_way: 0 })
+        let asked = reader(raw.connection.bootstrap(), "aftersend.bench", "read_uncommitted")?;
+        let found = asked.fetch_metadata(Some(&raw.topic), TIMEOUT)?;
+        let partitions = found.topics().first().context("the raw topic is not there")?.partitions();
+        let (mut leaders, mut queued): (Vec<Leader>, _) = (Vec::new(), Vec::new());
+        for number in 0..i32::try_from(raw.partitions)? {
+            let partition = partitions.iter().find(|partition| partition.id() == number);
+            let id = partition.context("a partition of raw is not there")?.leader();
+            let place = leaders.iter().position(|leader| leader.id == id).unwrap_or(leaders.len());
+            if place == leaders.len() {
+                let broker = found.brokers().iter().find(|broker| broker.id() == id);
+                let broker = broker.context("a partition of raw has no leader")?;
+                leaders.push(Leader::connect(id, broker.host(), u16::try_from(broker.port())?)?);
+            }
+            queued.push((place, Vec::new()));
+        }
+        Ok(Self { topic: TopicName(StrBytes::from_string(raw.topic.clone())), leaders, queued })
     }
 
     /// Puts `event` into the next request.
     pub(super) fn queue(&mut self, event: Event) -> anyhow::Result<()> {
         let partitions = u32::try_from(self.queued.len())?;
         let partition = usize::try_from(schemas::partition::of(&event.key, partitions))?;
-        let batch = &mut self.queued[partition];
+        let (_, batch) = &mut self.queued[partition];
         batch.push(record(i32::try_from(batch.len())?, event));
         Ok(())
     }
 
-    /// Sends what is queued, once the broker has answered enough of what was sent before.
+    /// Sends what is queued, once the brokers have answered enough of what was sent before.
     pub(super) fn send(&mut self) -> anyhow::Result<()> {
-        let batches: Vec<PartitionProduceData> = (0..)
-            .zip(&mut self.queued)
-            .filter(|(_, records)| !records.is_empty())
-            .map(|(partition, records)| {
-                let batch = batch(records)?;
-                records.clear();
-                Ok(PartitionProduceData::default().with_index(partition).with_records(Some(batch)))
-            })
-            .collect::<anyhow::Result<_>>()?;
-        if batches.is_empty() {
-            return Ok(());
+        for (place, leader) in self.leaders.iter_mut().enumerate() {
+            let led = (0..).zip(&mut self.queued).filter(|(_, (leader, _))| *leader == place);
+            let batches: Vec<PartitionProduceData> = led
+                .filter(|(_, (_, records))| !records.is_empty())
+                .map(|(partition, (_, records))| {
+                    let batch = batch(records)?;
+                    records.clear();
+                    Ok(PartitionProduceData::default().with_index(partition).with_records(Some(batch)))
+                })
+                .collect::<anyhow::Result<_>>()?;
+            if !batches.is_empty() {
+                let topic = TopicProduceData::default().with_name(self.topic.clone());
+                leader.send(topic.with_partition_data(batches))?;
+            }
         }
-        while self.under_way >= UNDER_WAY_MAX {
-            self.await_one()?;
-        }
-        let topic = TopicProduceData::default().with_name(self.topic.clone()).with_partition_data(batches);
-        self.sent += 1;
-        self.broker.write_all(&request(self.sent, topic)?)?;
-        self.under_way += 1;
         Ok(())
     }
 
     /// Sends what is queued, and waits until everything is acknowledged.
     pub(super) fn finish(mut self) -> anyhow::Result<()> {
         self.send()?;
-        while self.under_way > 0 {
-            self.await_one()?;
-        }
+        self.leaders.iter_mut().try_for_each(|leader| leader.await_until(0))
+    }
+}
+
+impl Leader {
+    fn connect(id: i32, host: &str, port: u16) -> anyhow::Result<Self> {
+        let broker =
+            TcpStream::connect((host, port)).with_context(|| format!("broker {id} can't be reached"))?;
+        broker.set_nodelay(true)?;
+        broker.set_read_timeout(Some(TIMEOUT))?;
+        Ok(Self { id, broker, sent: 0, under_way: 0 })
+    }
+
+    fn send(&mut self, topic: TopicProduceData) -> anyhow::Result<()> {
+        self.await_until(UNDER_WAY_MAX - 1)?;
+        self.sent += 1;
+        self.broker.write_all(&request(self.sent, topic)?)?;
+        self.under_way += 1;
         Ok(())
     }
 
-    fn await_one(&mut self) -> anyhow::Result<()> {
-        let mut length = [0; 4];
-        self.broker.read_exact(&mut length).context("no answer from the broker")?;
-        let mut answer = vec![0; u32::from_be_bytes(length) as usize];
-        self.broker.read_exact(&mut answer)?;
-        self.under_way -= 1;
-        acknowledged(Bytes::from(answer))
+    /// Waits until at most so many requests are under way.
+    fn await_until(&mut self, most: usize) -> anyhow::Result<()> {
+        while self.under_way > most {
+            let mut length = [0; 4];
+            self.broker.read_exact(&mut length).context("no answer from a broker")?;
+            let mut answer = vec![0; u32::from_be_bytes(length) as usize];
+            self.broker.read_exact(&mut answer)?;
+            self.under_way -= 1;
+            acknowledged(Bytes::from(answer))?;
+        }
+        Ok(())
     }
 }
 
