@@ -121,7 +121,7 @@ pub struct Before<'a> {
     pub meta: &'a Meta,
 }
 
-/// Works `due` and then `records` off, in their order.
+/// Works `records` off, in their order, and then `due`.
 ///
 /// # Errors
 /// See [`StepError`]; a record that can't be understood is none, but a dead letter, and so is one on which the code fails.
@@ -144,7 +144,6 @@ fn step_by(meaning: Meaning, before: Before<'_>, due: &Due, records: &[Incoming]
         customers: Customers::new(&arena),
         buffer: Vec::new(),
     };
-    work.fire(due)?;
     let mut end = End { next: meta.src_next(), clock_ms: meta.clock_ms, stopped: None };
     let pending: Vec<&Incoming> =
         records.iter().filter(|record| !meta.src_next().is_past(record.offset)).collect();
@@ -155,8 +154,12 @@ fn step_by(meaning: Meaning, before: Before<'_>, due: &Due, records: &[Incoming]
             break;
         }
     }
-    let Work { mut overlay, mut outputs, counts, customers, .. } = work;
-    customers.publish(&mut overlay, &mut outputs)?;
+    // Where the partition stops, what lies beyond might put off what seems due.
+    if end.stopped.is_none() {
+        work.take_timers(due)?;
+    }
+    let Work { mut overlay, mut outputs, mut counts, customers, .. } = work;
+    counts.timers = customers.publish(due.now_ms, &mut overlay, &mut outputs)?;
     overlay.finish(meta.followed_by(end.next, end.clock_ms));
     Ok(Step { overlay, outputs, counts, stopped: end.stopped })
 }

@@ -8,11 +8,10 @@ use schemas::topic::Topic;
 
 use super::{Output, StepError, output};
 use crate::domain::customer::{Customer, Fact};
-use crate::domain::timer::due_ms;
+use crate::domain::timer::Kind;
 use crate::domain::{suppression, traits};
 use crate::state::overlay::Overlay;
 use crate::state::store::PartitionStore;
-use crate::state::timer::Timer;
 use crate::state::value;
 
 /// The customers met, in the order of their first event. Their texts lie in the arena until the step is done.
@@ -22,11 +21,14 @@ pub(super) struct Customers<'a> {
     met: Vec<Met<'a>>,
 }
 
-struct Met<'a> {
-    key: &'a [u8],
-    before: Customer<'a>,
-    now: Customer<'a>,
+/// A customer, before the step and as far as it has come.
+pub(super) struct Met<'a> {
+    pub(super) key: &'a [u8],
+    pub(super) before: Customer<'a>,
+    pub(super) now: Customer<'a>,
     as_of: i64,
+    /// Kinds of the timers that the step took out of the index.
+    pub(super) came_up: Vec<Kind>,
 }
 
 impl<'a> Customers<'a> {
@@ -44,7 +46,8 @@ impl<'a> Customers<'a> {
         for key in keys {
             let Self { places, met, .. } = self;
             places.entry(key).or_insert_with(|| {
-                met.push(Met { key, before: Customer::default(), now: Customer::default(), as_of: 0 });
+                let (before, now, as_of, came_up) = Default::default();
+                met.push(Met { key, before, now, as_of, came_up });
                 met.len() - 1
             });
         }
@@ -81,28 +84,32 @@ impl<'a> Customers<'a> {
         }
     }
 
-    /// Publishes each customer once, as the transaction leaves them.
-    pub(super) fn publish(self, overlay: &mut Overlay, outputs: &mut Vec<Output>) -> Result<(), StepError> {
-        for Met { key, before, mut now, as_of } in self.met {
-            if now == before {
+    /// Notes that a timer of the customer of `key` has come up.
+    pub(super) fn came_up(&mut self, key: &[u8], kind: Kind) {
+        if let Some(place) = self.places.get(key) {
+            self.met[*place].came_up.push(kind);
+        }
+    }
+
+    /// Publishes each customer once, as the transaction leaves them at `now_ms`; answers how many timers fired.
+    pub(super) fn publish(
+        self,
+        now_ms: i64,
+        overlay: &mut Overlay,
+        outputs: &mut Vec<Output>,
+    ) -> Result<u64, StepError> {
+        let mut fired = 0;
+        for mut met in self.met {
+            if met.now == met.before && met.came_up.is_empty() {
                 continue;
             }
-            let customer_id = String::from_utf8_lossy(key).into_owned();
-            let mut new = traits::of(&customer_id, &now);
-            let changed = traits::changed(&traits::of("", &before), &new);
-            if !changed.is_empty() {
-                now.revision += 1;
-                (new.revision, new.as_of, new.changed) = (now.revision, as_of, changed);
-                outputs.push(output(Topic::Trait, key, codec::encode(&new)?));
+            met.tell(outputs)?;
+            fired += met.fire(now_ms, overlay, outputs);
+            if met.now != met.before {
+                overlay.put_customer(met.key, &met.now);
             }
-            if let Some(entries) = suppression::changed(&before, &now) {
-                let suppression = Suppression { customer_id, as_of, entries };
-                outputs.push(output(Topic::Suppression, key, codec::encode(&suppression)?));
-            }
-            arm(key, &before, &now, overlay);
-            overlay.put_customer(key, &now);
         }
-        Ok(())
+        Ok(fired)
     }
 
     fn kept(&self, fact: &Fact<'_>) -> Fact<'a> {
@@ -120,12 +127,24 @@ impl<'a> Customers<'a> {
     }
 }
 
-/// Puts into the index what `key`'s customer now asks for. A deadline that has only moved later has an entry already, which will
-/// find out.
-fn arm(key: &[u8], before: &Customer<'_>, now: &Customer<'_>, overlay: &mut Overlay) {
-    for timer in Timer::of(key, now) {
-        if due_ms(timer.kind, before).is_none_or(|before| timer.at_ms < before) {
-            overlay.put_timer(timer);
+impl Met<'_> {
+    /// Writes what has changed for others.
+    fn tell(&mut self, outputs: &mut Vec<Output>) -> Result<(), StepError> {
+        let Self { key, before, now, as_of, .. } = self;
+        let customer_id = String::from_utf8_lossy(key).into_owned();
+        let mut new = traits::of(&customer_id, now);
+        let changed = traits::changed(&traits::of("", before), &new);
+        if !changed.is_empty() {
+            now.revision += 1;
+            (new.revision, new.as_of, new.changed) = (now.revision, *as_of, changed);
+            outputs.push(output(Topic::Trait, key, codec::encode(&new)?));
         }
+        if let Some(entries) = suppression::changed(before, now) {
+            // They are on the topic again, whatever has been taken off it.
+            now.tombstoned_ms = None;
+            let suppression = Suppression { customer_id, as_of: *as_of, entries };
+            outputs.push(output(Topic::Suppression, key, codec::encode(&suppression)?));
+        }
+        Ok(())
     }
 }

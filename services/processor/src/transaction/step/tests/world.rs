@@ -64,9 +64,14 @@ impl World {
 
     /// One transaction, committed, of what time has brought by `now_ms`.
     pub(super) fn pass_time(&mut self, now_ms: i64) -> Step {
+        self.commit_at(now_ms, &[])
+    }
+
+    /// One transaction, committed, of `records` and of what time has brought by `now_ms`.
+    pub(super) fn commit_at(&mut self, now_ms: i64, records: &[Incoming]) -> Step {
         let timers = self.store.timers(0, now_ms, 1_000).expect("reads");
         let due = Due { now_ms, timers };
-        let step = step(self.before(), &due, &[]).expect("a step");
+        let step = step(self.before(), &due, records).expect("a step");
         self.settle(step)
     }
 
