@@ -32,8 +32,9 @@ impl Observer {
     }
 
     /// How often the connection to a broker was disturbed. What was sent meanwhile has to be doubted: librdkafka resends a
-    /// lost EndTxn silently (its issue 5423), and the lost one may arrive yet. Of a connection that was closed it tells in its log
-    /// alone, before it resends anything; it may leave a repeated line out, but never a client's first.
+    /// lost EndTxn silently (its issue 5423), and the lost one may arrive yet. Of a connection that the broker closed it tells in its
+    /// log alone, before it resends anything; it may leave a repeated line out, but never a client's first. Of one that it closes
+    /// itself, since no answer came, it says nothing here.
     pub(crate) fn disturbances(&self) -> u64 {
         self.disturbances.load(Ordering::Relaxed)
     }

@@ -85,10 +85,16 @@ pub struct Position {
     pub metadata: String,
 }
 
+/// A request that took longer may have been sent twice: librdkafka closes a connection that doesn't answer, silently, and resends
+/// what was on it. It does so after [`TransactionLimits::message_timeout`], or when the connection has been idle for 8 s.
+const SLOW_MIN: Duration = Duration::from_secs(1);
+
 /// A producer of transactions. Every call blocks: never use it from an async task.
 pub struct Transactional {
     producer: Attended<Deliveries>,
     disturbances_at_init: u64,
+    /// Whether a request to a coordinator took longer than [`SLOW_MIN`].
+    was_slow: AtomicBool,
 }
 
 impl Transactional {
@@ -133,7 +139,7 @@ impl Transactional {
         let producer = Attended::new(producer);
         producer.init_transactions(timeout).map_err(|source| Error::of("init transactions", source))?;
         let disturbances_at_init = producer.context().observer.disturbances();
-        Ok(Self { producer, disturbances_at_init })
+        Ok(Self { producer, disturbances_at_init, was_slow: AtomicBool::new(false) })
     }
 
     /// Opens a transaction.
@@ -201,7 +207,9 @@ impl Transactional {
         }
         let (mut tries, started) = (3, Instant::now());
         loop {
-            match ffi::send_offsets(self.producer.client(), &offsets, member.client(), timeout) {
+            let sent = self
+                .watched(|producer| ffi::send_offsets(producer.client(), &offsets, member.client(), timeout));
+            match sent {
                 Ok(()) => return Ok(()),
                 Err(refused) if refused.retriable && tries > 1 && started.elapsed() < timeout => tries -= 1,
                 Err(refused) => return Err(Refusal::Abort { code: refused.code }),
@@ -214,7 +222,7 @@ impl Transactional {
     /// # Errors
     /// Any [`Refusal`]. None of them says that it was not committed: EndTxn may have been sent, whatever the error is called.
     pub fn commit(&self, timeout: Duration) -> Result<(), Refusal> {
-        self.producer.commit_transaction(timeout).map_err(|error| refusal(&error))
+        self.watched(|producer| producer.commit_transaction(timeout)).map_err(|error| refusal(&error))
     }
 
     /// Aborts the open transaction.
@@ -222,16 +230,28 @@ impl Transactional {
     /// # Errors
     /// Where the producer is unusable, or no broker answers within `timeout`. A new producer of the same id aborts it then.
     pub fn abort(&self, timeout: Duration) -> Result<(), Refusal> {
-        self.producer.abort_transaction(timeout).map_err(|error| refusal(&error))
+        self.watched(|producer| producer.abort_transaction(timeout)).map_err(|error| refusal(&error))
     }
 
-    /// Whether the connection to a broker was disturbed since [`Self::init`]. The next transaction wants a new producer then: without
-    /// KIP-890's second half, which librdkafka lacks, a delayed request of an earlier transaction could end a later one of
-    /// the same epoch.
+    /// Whether the connection to a broker was disturbed since [`Self::init`], or a coordinator was so slow that it may have been
+    /// without a word. The next transaction wants a new producer then: without KIP-890's second half, which librdkafka lacks, a
+    /// delayed request of an earlier transaction could end a later one of the same epoch.
     #[must_use]
     pub fn was_disturbed(&self) -> bool {
         self.producer.tell();
-        self.producer.context().observer.disturbances() != self.disturbances_at_init
+        self.was_slow.load(Ordering::Relaxed)
+            || self.producer.context().observer.disturbances() != self.disturbances_at_init
+    }
+
+    /// Makes a request to a coordinator, and notes whether it was slow. Records need no such watch: a resent one is known by its
+    /// sequence number.
+    fn watched<T>(&self, request: impl FnOnce(&Attended<Deliveries>) -> T) -> T {
+        let started = Instant::now();
+        let done = request(&self.producer);
+        if started.elapsed() > SLOW_MIN {
+            self.was_slow.store(true, Ordering::Relaxed);
+        }
+        done
     }
 }
 
