@@ -52,7 +52,7 @@ impl RestoreError {
     pub fn is_lasting(&self) -> bool {
         match self {
             Self::Refused { .. } | Self::Unreadable(_) | Self::Customer(_) => true,
-            Self::Store(error) => !error.is_corruption(),
+            Self::Store(error) => !error.is_corruption() && !error.is_held(),
             _ => false,
         }
     }

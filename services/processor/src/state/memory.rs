@@ -1,5 +1,6 @@
 //! How RocksDB is set up, and the memory that all stores of a process share.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 
 use rocksdb::{
@@ -110,8 +111,8 @@ struct Inner {
 }
 
 /// A family's part of what is written and not yet in a file.
-struct Buffer<'a> {
-    db: &'a DB,
+struct Buffer {
+    db: Arc<DB>,
     family: &'static str,
     bytes: u64,
 }
@@ -151,8 +152,8 @@ impl Shared {
     /// keep up, the writer waits for it.
     ///
     /// # Errors
-    /// Where RocksDB can't flush.
-    pub(super) fn relieve(&self, families: [&'static str; 2]) -> Result<(), rocksdb::Error> {
+    /// Where RocksDB can't flush: the folder of the store that failed, which need not be the one that was written to.
+    pub(super) fn relieve(&self, families: [&'static str; 2]) -> Result<(), (PathBuf, rocksdb::Error)> {
         let limit = self.inner.budget.write_buffer_bytes;
         let used = self.write_buffer_bytes();
         if used < limit / 8 * 5 {
@@ -165,20 +166,22 @@ impl Shared {
             Err(TryLockError::WouldBlock) if used < limit => return Ok(()),
             Err(TryLockError::WouldBlock) => self.open(),
         };
-        let stores: Vec<Arc<DB>> = open.iter().filter_map(Weak::upgrade).collect();
-        let active = buffers(&stores, families, c"rocksdb.cur-size-active-mem-table")?;
+        let stores = || open.iter().filter_map(Weak::upgrade);
+        let active = buffers(stores(), families, c"rocksdb.cur-size-active-mem-table")?;
         let fullest = if active.iter().map(|buffer| buffer.bytes).sum::<u64>() > limit / 2 {
             active.into_iter().max_by_key(|buffer| buffer.bytes)
         } else if self.write_buffer_bytes() >= limit {
-            let all = buffers(&stores, families, c"rocksdb.cur-size-all-mem-tables")?;
+            let all = buffers(stores(), families, c"rocksdb.cur-size-all-mem-tables")?;
             all.into_iter().max_by_key(|buffer| buffer.bytes)
         } else {
             None
         };
+        // From here on this store alone is kept open: another may be given up meanwhile, and opened again.
         let Some(Buffer { db, family, .. }) = fullest else { return Ok(()) };
         let mut options = FlushOptions::default();
         options.set_wait(self.write_buffer_bytes() >= limit);
-        db.cf_handle(family).map_or(Ok(()), |family| db.flush_cf_opt(family, &options))
+        let flushed = db.cf_handle(family).map_or(Ok(()), |family| db.flush_cf_opt(family, &options));
+        flushed.map_err(|source| (db.path().to_owned(), source))
     }
 
     fn open(&self) -> MutexGuard<'_, Vec<Weak<DB>>> {
@@ -263,17 +266,18 @@ impl std::fmt::Debug for Shared {
     }
 }
 
-fn buffers<'a>(
-    stores: &'a [Arc<DB>],
+fn buffers(
+    stores: impl Iterator<Item = Arc<DB>>,
     families: [&'static str; 2],
     property: &std::ffi::CStr,
-) -> Result<Vec<Buffer<'a>>, rocksdb::Error> {
-    let mut buffers = Vec::with_capacity(stores.len() * families.len());
+) -> Result<Vec<Buffer>, (PathBuf, rocksdb::Error)> {
+    let mut buffers = Vec::new();
     for db in stores {
         for family in families {
             let Some(handle) = db.cf_handle(family) else { continue };
-            let bytes = db.property_int_value_cf(handle, property)?.unwrap_or_default();
-            buffers.push(Buffer { db, family, bytes });
+            let bytes = db.property_int_value_cf(handle, property);
+            let bytes = bytes.map_err(|source| (db.path().to_owned(), source))?.unwrap_or_default();
+            buffers.push(Buffer { db: Arc::clone(&db), family, bytes });
         }
     }
     Ok(buffers)

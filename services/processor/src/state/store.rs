@@ -251,13 +251,8 @@ impl PartitionStore {
         self.db.cf_handle(name).expect("both families are opened with the database")
     }
 
-    /// What RocksDB said. Damage is noted beside the folder too: the next to open it finds it corrupt, and can wipe it.
     fn failed(&self, source: rocksdb::Error) -> StoreError {
-        let error = StoreError::of(&self.path, source);
-        if error.is_corruption() {
-            folder::condemn(&self.path);
-        }
-        error
+        failed(&self.path, source)
     }
 
     fn unreadable(&self, error: &dyn std::fmt::Display) -> StoreError {
@@ -328,7 +323,7 @@ impl Batch<'_> {
     pub fn write(self) -> Result<(), StoreError> {
         let store = self.store;
         store.db.write(self.writes).map_err(|source| store.failed(source))?;
-        store.shared.relieve([IDS, STATE]).map_err(|source| store.failed(source))
+        store.shared.relieve([IDS, STATE]).map_err(|(path, source)| failed(&path, source))
     }
 }
 
@@ -336,6 +331,16 @@ impl std::fmt::Debug for Batch<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Batch").field("bytes", &self.bytes()).finish_non_exhaustive()
     }
+}
+
+/// What RocksDB said of the store at `path`. Damage is noted beside the folder too: the next to open it finds it corrupt, and can
+/// wipe it.
+fn failed(path: &Path, source: rocksdb::Error) -> StoreError {
+    let error = StoreError::of(path, source);
+    if error.is_corruption() {
+        folder::condemn(path);
+    }
+    error
 }
 
 fn id_key(bucket: Day, id: DedupeId) -> [u8; 18] {

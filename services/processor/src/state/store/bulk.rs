@@ -1,5 +1,8 @@
+use std::fs;
+
 use rocksdb::{IngestExternalFileOptions, SstFileWriter};
 
+use super::folder::absent_is_fine;
 use super::{IDS, PartitionStore, StoreError};
 use crate::domain::window::LATE;
 use crate::state::changelog::Run;
@@ -71,8 +74,11 @@ impl<'a> Bulk<'a> {
     fn ingest(&self) -> Result<(), StoreError> {
         let store = self.store;
         let failed = |source| store.failed(source);
-        // In the store's folder, so that it can be moved, and goes with it. A crash's leftover is written over.
+        // In the store's folder, so that it can be moved, and goes with it.
         let file = store.path.join("restored.ids");
+        // A crash may have left it as a second name of a file that the store has taken over by now: it must not be written over.
+        absent_is_fine(fs::remove_file(&file))
+            .map_err(|source| StoreError::File { path: store.path.clone(), source })?;
         let options = store.shared.ids_options();
         let mut writer = SstFileWriter::create(&options);
         writer.open(&file).map_err(failed)?;

@@ -18,6 +18,15 @@ pub enum StoreError {
         #[source]
         source: rocksdb::Error,
     },
+    /// The system refused to change a file of it.
+    #[error("state store {path} failed: check the folder's owner")]
+    File {
+        /// The partition's folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// Its files are damaged or missing. Nothing is lost: the changelogs have it all, and the next restore wipes the folder.
     #[error("state store {path} is damaged ({what})")]
     Corrupt {
@@ -72,6 +81,12 @@ impl StoreError {
     #[must_use]
     pub fn is_corruption(&self) -> bool {
         matches!(self, Self::Corrupt { .. })
+    }
+
+    /// Whether it is still open elsewhere: in this process a flush may be ending, for which it was kept open.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        matches!(self, Self::Rocks { source, .. } if source.as_ref().contains("lock hold by current process"))
     }
 }
 

@@ -11,8 +11,8 @@ use crate::domain::window::{Day, LATE, Window};
 
 /// Days whose remains go in one call.
 const DAYS_PER_CALL: usize = 4;
-/// Late ids looked at in one call: a millisecond or two.
-const LATE_PER_CALL: usize = 2_000;
+/// Late ids looked at in one call: some milliseconds.
+const LATE_PER_CALL: usize = 10_000;
 
 /// Where the forgetting stands.
 #[derive(Debug, Default)]
@@ -21,7 +21,8 @@ pub(super) struct Expiry {
     now: Option<Day>,
     /// Whether every whole day has gone.
     days_gone: bool,
-    /// The late id to look at next; `None` is the first.
+    /// The late id to look at next; `None` is the first. It goes round whatever day it is: where more come than are looked at in a
+    /// day, each has its turn nevertheless.
     late_next: Option<Box<[u8]>>,
     done: bool,
 }
@@ -35,7 +36,8 @@ impl PartitionStore {
     pub fn expire(&self, window: Window, now: Day) -> Result<bool, StoreError> {
         let mut expiry = self.expiry.lock().unwrap_or_else(PoisonError::into_inner);
         if expiry.now != Some(now) {
-            *expiry = Expiry { now: Some(now), ..Expiry::default() };
+            let late_next = expiry.late_next.take();
+            *expiry = Expiry { now: Some(now), late_next, ..Expiry::default() };
             self.drop_files(first_kept(window, now))?;
         }
         if expiry.done {

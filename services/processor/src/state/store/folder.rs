@@ -79,7 +79,7 @@ fn beside(path: &Path, before: &str, after: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-fn absent_is_fine(outcome: io::Result<()>) -> io::Result<()> {
+pub(super) fn absent_is_fine(outcome: io::Result<()>) -> io::Result<()> {
     match outcome {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),

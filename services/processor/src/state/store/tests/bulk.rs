@@ -59,3 +59,23 @@ fn c12_a_bulk_is_on_disk_before_its_position_is() {
     let copied = PartitionStore::open(copy.path(), &identity(), &fixture.shared).expect("opens");
     assert!(copied.has(TODAY, id(39_999)).expect("reads"));
 }
+
+/// C12: killed when a file was taken over and still had its name of before: that name is no file to write into.
+#[test]
+fn c12_a_bulk_leaves_alone_what_a_killed_one_left_under_its_name() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let write = |from: u32| {
+        let mut bulk = Bulk::new(&store);
+        let ids = (from..from + 40_000).map(|number| id(number).0).collect();
+        bulk.put_run(&Run { bucket: TODAY, appended: 0, ids });
+        bulk.write().expect("writes");
+    };
+    write(0);
+    let taken_over = store.db.live_files().expect("lists").remove(0).name;
+    let taken_over = fixture.path().join(taken_over.trim_start_matches('/'));
+    let before = fs::read(&taken_over).expect("reads");
+    fs::hard_link(&taken_over, fixture.path().join("restored.ids")).expect("links");
+    write(100_000);
+    assert_eq!(fs::read(&taken_over).expect("reads"), before);
+}
