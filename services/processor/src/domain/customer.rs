@@ -57,8 +57,9 @@ pub struct Fact<'a> {
     pub machine: bool,
 }
 
-/// A fact that is remembered: when, and which event said so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// A fact that is remembered: when, and which event said so. The later one is the greater; at one time, that of the greater event id.
+/// Events of two sources can share even that (P1): then the rest decides, so that the order of arrival never does (P4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Mark<'a> {
     /// Unix milliseconds.
     pub at_ms: i64,
@@ -145,7 +146,7 @@ impl<'a> Customer<'a> {
         let later = self.last_email.as_ref().is_none_or(|kept| {
             let order = mark.at_ms.cmp(&kept.at_ms);
             let order = order.then_with(|| restriction(mark.metric).cmp(&restriction(kept.metric)));
-            order.then_with(|| mark.event_id.cmp(kept.event_id)) == Ordering::Greater
+            order.then_with(|| mark.cmp(kept)) == Ordering::Greater
         });
         if later {
             self.last_email = Some(mark);
@@ -166,13 +167,9 @@ impl<'a> Mark<'a> {
     }
 }
 
-/// Keeps the later of two; at one time, the one with the greater event id.
+/// Keeps the greater of two marks.
 fn keep_latest<'a>(register: &mut Option<Mark<'a>>, fact: &Fact<'a>) {
-    let later =
-        register.as_ref().is_none_or(|kept| (fact.at_ms, fact.event_id) > (kept.at_ms, kept.event_id));
-    if later {
-        *register = Some(Mark::of(fact));
-    }
+    *register = (*register).max(Some(Mark::of(fact)));
 }
 
 fn stands(fact: Option<&Mark<'_>>, against: Option<&Mark<'_>>) -> bool {
@@ -201,7 +198,7 @@ mod tests {
                 channel,
                 metric,
                 at_ms,
-                event_id: format!("{metric}{channel}{at_ms}{id}{machine}").leak(),
+                event_id: ["7", "8"][usize::from(id % 2)],
                 delivery_id: Some(["0", "1", "2", "3", "4", "5"][usize::from(id)]),
                 token: None,
                 machine,

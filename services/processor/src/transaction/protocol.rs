@@ -257,14 +257,13 @@ pub fn run(start: State, effects: &mut impl Effects) -> End {
 /// Judges one partition by the text beside its committed position: `before` is where the transaction in doubt began, `after`
 /// where it leads, `attempt` the number drawn for it. `None` is a partition without a committed position.
 ///
-/// A position that was there and is gone says nothing: the coordinator may have moved (KAFKA-20416), or the offsets may have
-/// expired. Then the partition counts as somebody else's, and its restore finds out.
+/// No position says nothing, not even before the first transaction: the coordinator may have moved (KAFKA-20416), or the offsets may
+/// have expired. Then the partition counts as somebody else's, and its restore finds out.
 #[must_use]
 pub fn finding(before: &Meta, after: &Meta, attempt: u64, committed: Option<&str>) -> Finding {
     match committed {
         Some(text) if text == after.offset_metadata_of(attempt) => Finding::Committed,
         Some(text) if before.is_named_by(text) => Finding::Aborted,
-        None if before.seq == 0 => Finding::Aborted,
         _ => Finding::Elsewhere,
     }
 }
