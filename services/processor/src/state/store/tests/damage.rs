@@ -94,9 +94,37 @@ fn a_store_that_is_open_elsewhere_is_refused_and_is_no_damage() {
     let fixture = used();
     let held = fixture.open();
     let error = fixture.open_as(&identity()).expect_err("in use");
-    assert!(!error.is_corruption(), "{error:?}");
+    assert!(!error.is_corruption() && error.is_held(), "{error:?}");
     drop(held);
     assert_eq!(fixture.open().meta().expect("reads"), Some(meta(2)));
+}
+
+/// P3: the memory is everybody's, so a write can meet the damage of a store that it isn't about: that one alone is condemned.
+#[test]
+fn a_store_whose_flush_fails_is_condemned_and_not_the_one_that_was_written_to() {
+    let (one, other) = (Fixture::new(), tempfile::tempdir().expect("a folder"));
+    let (damaged, sound) = (one.open(), other.path().join("1"));
+    let identity = Identity { partition: 1, ..identity() };
+    let writing = PartitionStore::open(&sound, &identity, &one.shared).expect("opens");
+    let write = |store: &PartitionStore, number: u32| {
+        let mut batch = store.batch();
+        batch.put_customer(&number.to_be_bytes(), Some(&[0; 64 << 10]));
+        batch.write()
+    };
+    // Not yet so much that anything is flushed.
+    let half = Budget::least(1).write_buffer_bytes / 2;
+    (0..).take_while(|_| one.shared.write_buffer_bytes() < half).for_each(|number| {
+        write(&damaged, number).expect("writes");
+    });
+    fs::remove_dir_all(one.path()).expect("removes");
+    let failure = (0..10_000).find_map(|number| write(&writing, number).err()).expect("somebody is flushed");
+    assert!(
+        failure.is_corruption() && failure.to_string().contains(&one.path().display().to_string()),
+        "{failure}"
+    );
+    drop((damaged, writing));
+    assert!(one.open_as(&self::identity()).expect_err("condemned").is_corruption());
+    PartitionStore::open(&sound, &identity, &one.shared).expect("sound");
 }
 
 #[test]
