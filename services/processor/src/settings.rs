@@ -73,7 +73,7 @@ static CHECKPOINT_INTERVAL: Field = Field::new(
     "AFTERSEND_PROCESSOR_CHECKPOINT_INTERVAL",
     "How often it is noted how far the changelogs are on disk: a restart replays what came since.",
 )
-.default("10s");
+.default("30s");
 static RESTARTS_MAX: Field = Field::new(
     "processor.restarts_max",
     "AFTERSEND_PROCESSOR_RESTARTS_MAX",
