@@ -6,6 +6,7 @@ mod latency;
 mod output;
 pub(crate) mod position;
 mod restart;
+mod speed;
 mod throughput;
 mod usage;
 
@@ -15,5 +16,6 @@ pub(crate) use latency::{LAST_MAX, Latency, latency};
 pub(crate) use output::{Outputs, WRITTEN, outputs};
 pub(crate) use position::Positions;
 pub(crate) use restart::{Restart, restart};
+pub(crate) use speed::Speed;
 pub(crate) use throughput::{Throughput, saturate, sustain};
 pub(crate) use usage::{Snapshot, Usage, await_quiet, peak_bytes};

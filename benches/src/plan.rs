@@ -101,9 +101,16 @@ mod tests {
         plan: Plan,
     }
 
+    impl Plan {
+        /// The plan of these arguments.
+        pub(crate) fn told(arguments: &[&str]) -> Self {
+            Line::parse_from([&["bench"], arguments].concat()).plan
+        }
+    }
+
     #[test]
     fn every_size_is_a_scenario_and_other_partition_counts_take_the_last() {
-        let plan = Line::parse_from(["bench", "--ids", "0.5,10", "--partitions", "6,32"]).plan;
+        let plan = Plan::told(&["--ids", "0.5,10", "--partitions", "6,32"]);
         let scenario = |ids, partitions| Scenario { ids, partitions };
         assert_eq!(
             plan.scenarios(),

@@ -1,5 +1,7 @@
 //! What was found, as a table, a plot, and a verdict for each limit.
 
+#[cfg(test)]
+mod example;
 mod limit;
 mod plot;
 mod table;
@@ -9,7 +11,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use crate::measure::{Floor, Histogram, Latency, Outputs, Restart, Throughput};
+use crate::measure::{Floor, Histogram, Latency, Outputs, Restart, Speed, Throughput};
 use crate::plan::{Plan, Scenario};
 
 /// Everything that a run found.
@@ -40,6 +42,8 @@ pub(crate) struct ProcessorFigures {
     pub(crate) latency: Latency,
     pub(crate) restart: Restart,
     pub(crate) peak_bytes: u64,
+    /// The machine around full load, the pass-through, and half load.
+    pub(crate) machine: [Speed; 3],
 }
 
 /// A rebuild from the changelogs alone.
@@ -51,6 +55,21 @@ pub(crate) struct Restore {
     pub(crate) reopened: f64,
     /// Bytes of its table files then.
     pub(crate) table_bytes: u64,
+}
+
+impl Figures {
+    /// The processor's with everybody's partitions, whatever it had stored.
+    fn alike(&self) -> impl Iterator<Item = &ProcessorFigures> {
+        let partitions = self.processor.first().map(|found| found.scenario.partitions);
+        self.processor.iter().filter(move |found| Some(found.scenario.partitions) == partitions)
+    }
+
+    /// Seconds that the machine's fixed work took when it was done fastest.
+    fn fastest(&self) -> f64 {
+        let of_processor = self.processor.iter().flat_map(|found| found.machine);
+        let speeds = of_processor.chain(self.peer.iter().flat_map(|peer| peer.machine));
+        speeds.map(|speed| speed.fastest()).fold(f64::INFINITY, f64::min)
+    }
 }
 
 impl ProcessorFigures {
@@ -76,6 +95,8 @@ pub(crate) struct PeerFigures {
     pub(crate) latency: Latency,
     pub(crate) restart: Restart,
     pub(crate) peak_bytes: u64,
+    /// The machine around full load and half load.
+    pub(crate) machine: [Speed; 2],
 }
 
 /// Writes `report.md` and `plot.svg` into `folder`; answers the report.
@@ -85,4 +106,29 @@ pub(crate) fn write(figures: &Figures, folder: &Path) -> anyhow::Result<String> 
         .with_context(|| format!("{} can't be written", folder.display()))?;
     plot::draw(figures, &folder.join("plot.svg"))?;
     Ok(report)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_processor_as_dear_as_n_pass_throughs_is_one_nth_of_them_however_many_events() {
+        for events in [1_000, 2_000_000] {
+            for n in [1.0, 2.0, 2.5, 10.0] {
+                let mut found = example::processor(1, 6, 200_000.0 / n);
+                found.throughput = example::throughput(events, 200_000.0 / n);
+                assert!((found.of_pass_through() * n - 1.0).abs() < 1e-9, "{events} events, {n}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_fastest_moment_of_a_run_may_be_anybodys() {
+        let mut figures = example::figures(&[], [(1, 6, 1.0), (10, 6, 1.0)]);
+        figures.processor[1].machine[2].after = 0.2;
+        assert!((figures.fastest() - 0.2).abs() < 1e-9);
+        figures.peer.as_mut().expect("a peer").machine[0].before = 0.1;
+        assert!((figures.fastest() - 0.1).abs() < 1e-9);
+    }
 }

@@ -11,7 +11,7 @@ use anyhow::Context;
 use devkit::customerio::population::Population;
 use devkit::kafka::Broker;
 
-use crate::measure::{Positions, Throughput, commit_floor, outputs, saturate};
+use crate::measure::{Positions, Speed, Throughput, commit_floor, outputs, saturate};
 use crate::plan::{Plan, Scenario};
 use crate::report::{self, Figures};
 use crate::screen::Screen;
@@ -99,7 +99,12 @@ impl<'a> Bench<'a> {
     }
 
     /// Right after a processor and over the same records: the machine's speed changes within minutes, and a ratio must not.
-    fn pass_through(&self, number: usize, raw: &Raw, sizes: [usize; 3]) -> anyhow::Result<Throughput> {
+    fn pass_through(
+        &self,
+        number: usize,
+        raw: &Raw,
+        sizes: [usize; 3],
+    ) -> anyhow::Result<(Throughput, Speed)> {
         let prefix = format!("{}pass-{number}.", self.prefix);
         let topics = peer::output_topics(raw, &prefix)?;
         let settings = PassThrough {
@@ -112,11 +117,14 @@ impl<'a> Bench<'a> {
         };
         let step = self.screen.step("pass-through: working the backlog off");
         let positions = Positions::of(raw, &settings.group)?;
-        let mut child = settings.start(&self.work.join(format!("pass-through-{number}.log")))?;
-        let throughput = saturate(&mut child, &positions, self.plan.warm(), self.plan.events, &step)?;
-        child.kill()?;
+        let (throughput, machine) = Speed::around(|| {
+            let mut child = settings.start(&self.work.join(format!("pass-through-{number}.log")))?;
+            let throughput = saturate(&mut child, &positions, self.plan.warm(), self.plan.events, &step)?;
+            child.kill()?;
+            Ok(throughput)
+        })?;
         step.done(&told(&throughput));
-        Ok(throughput)
+        Ok((throughput, machine))
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct Latency {
 }
 
 /// Reads suppressions with `read_committed` while `load` runs, for `seconds` after `warm`. A delay begins when the raw record
-/// is handed to the producer and ends when the suppression is handed to the subscriber.
+/// was due at the load's pace, however late it was sent, and ends when the suppression is handed to the subscriber.
 pub(crate) fn latency(
     child: &mut Child,
     raw: &Raw,

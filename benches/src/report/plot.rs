@@ -44,7 +44,8 @@ fn charts(figures: &Figures) -> Vec<Chart> {
         figures.processor.iter().map(of).collect()
     };
     let peer = |value: &dyn Fn(&super::PeerFigures) -> f64| {
-        figures.peer.iter().map(|peer| ("Kafka Streams".to_owned(), value(peer), false)).collect::<Vec<_>>()
+        let name = format!("Kafka Streams, {} M", figures.plan.peer_ids as f64 / 1e6);
+        figures.peer.iter().map(|peer| (name.clone(), value(peer), false)).collect::<Vec<_>>()
     };
     let mut efficiency = ours(&|found| found.throughput.per_cpu_second() / 1e3);
     efficiency.extend(
@@ -59,7 +60,7 @@ fn charts(figures: &Figures) -> Vec<Chart> {
     vec![
         Chart { title: "thousand events per CPU-second", bars: efficiency, limit: None, digits: 0 },
         Chart {
-            title: "webhook to suppression at half load, p99, ms",
+            title: "raw record to suppression at half load, p99, ms",
             bars: delays,
             limit: Some(250.0),
             digits: 0,

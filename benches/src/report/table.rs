@@ -5,11 +5,13 @@ use std::fmt::Write as _;
 
 use super::limit::Verdict;
 use super::{Figures, ProcessorFigures};
-use crate::measure::{Histogram, Latency, Outputs, Restart, Throughput};
+use crate::measure::{Histogram, Latency, Outputs, Restart, Speed, Throughput};
 
 const MIB: f64 = 1_048_576.0;
 /// Kinds of threads that cost less than this share of an event are summed up.
 const SHARE_SHOWN: f64 = 0.01;
+/// What stands where nothing was measured.
+const NOTHING: &str = "–";
 
 /// The whole report.
 pub(super) fn report(figures: &Figures, verdicts: &[Verdict]) -> String {
@@ -36,7 +38,8 @@ fn conditions(figures: &Figures) -> String {
     let plan = &figures.plan;
     format!(
         "{} events of {} bytes, a sixth of them copies, about {} customers; half of them warm up and are not counted. {} cores, on \
-         which the broker and the measuring run too. Arguments: `{}`.",
+         which the broker and the measuring run too. The machine's speed is that of a fixed piece of work on every core, before and after \
+         what stands beside it: 1.00 in this run's fastest moment, lower is slower; no verdict heeds it. Arguments: `{}`.",
         plan.events,
         figures.raw_bytes,
         plan.customers(),
@@ -49,31 +52,36 @@ fn conditions(figures: &Figures) -> String {
 fn subjects(figures: &Figures) -> String {
     let mut text = String::from(
         "\n## On the same raw records\n\n| | events per CPU-second | ratio | events/s | µs of CPU per event | in the kernel | records \
-         written per event | latency p50 / p99 at half load | first / every partition after SIGKILL | peak memory |\n|---|---|---|---|---|---|---|---|---|---|\n",
+         written per event | latency p50 / p99 at half load | first / every partition after SIGKILL | peak memory | machine's speed around full load · half load \
+         |\n|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     let Some(base) = figures.processor.first() else { return text };
     let ours = base.throughput.per_cpu_second();
-    let mut line = |name: &str, of: &Throughput, written: f64, rest: [String; 3]| {
+    let sized = |name: &str, ids: u64| format!("{name}, {} million ids", ids as f64 / 1e6);
+    let mut line = |name: &str, of: &Throughput, written: f64, rest: [String; 4]| {
         let _ = writeln!(
             text,
-            "| {name} | {} | {:.2} | {} | {:.1} | {:.0} % | {written:.2} | {} | {} | {} |",
+            "| {name} | {} | {:.2} | {} | {:.1} | {:.0} % | {written:.2} | {} |",
             thousands(of.per_cpu_second()),
             of.per_cpu_second() / ours,
             thousands(of.per_second()),
             of.micros(),
             100.0 * of.usage.system / of.usage.cpu(),
-            rest[0],
-            rest[1],
-            rest[2],
+            rest.join(" | "),
         );
     };
     let written = |outputs: &Outputs| outputs.records.iter().sum::<u64>() as f64 / figures.plan.events as f64;
-    let rest = [delay(&base.latency), away(&base.restart), mib(base.peak_bytes)];
-    line("the processor", &base.throughput, written(&figures.outputs), rest);
-    line("transactional pass-through", &base.pass_through, 3.0, ["–", "–", "–"].map(str::to_owned));
+    let [full, pass_through, half] = base.machine;
+    let speed = |of: &[Speed]| speeds(of, figures.fastest());
+    let rest = [delay(&base.latency), away(&base.restart), mib(base.peak_bytes), speed(&[full, half])];
+    let name = sized("the processor", base.scenario.ids);
+    line(&name, &base.throughput, written(&figures.outputs), rest);
+    let rest = [NOTHING, NOTHING, NOTHING, &speed(&[pass_through])].map(str::to_owned);
+    line("transactional pass-through", &base.pass_through, 3.0, rest);
     if let Some(peer) = &figures.peer {
-        let rest = [delay(&peer.latency), away(&peer.restart), mib(peer.peak_bytes)];
-        line("Kafka Streams", &peer.throughput, written(&peer.outputs), rest);
+        let rest = [delay(&peer.latency), away(&peer.restart), mib(peer.peak_bytes), speed(&peer.machine)];
+        let name = sized("Kafka Streams", figures.plan.peer_ids);
+        line(&name, &peer.throughput, written(&peer.outputs), rest);
         let _ = writeln!(
             text,
             "\nWritten, as warehouse / trait / suppression: the processor {}, Kafka Streams {} (the processor writes one per customer \
@@ -91,22 +99,25 @@ fn states(figures: &Figures) -> String {
     let mut text = String::from(
         "\n## The processor with ids already stored\n\n| million ids | partitions | events per CPU-second | of the pass-through's | µs per event | events/s | bytes \
          per id | minutes per 100 M restored | commit p50 / p99, full load | half load | latency p50 / p99 / max | events/s then | first / every \
-         partition after SIGKILL | peak memory |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+         partition after SIGKILL | peak memory | machine's speed around full load · pass-through · half load \
+         |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for found in &figures.processor {
         let ids = found.scenario.ids;
         let restored = found.restore.map_or_else(
-            || ["–".to_owned(), "–".to_owned()],
+            || [NOTHING, NOTHING].map(str::to_owned),
             |restore| {
                 [
                     format!("{:.1}", restore.table_bytes as f64 / ids as f64),
-                    restore.minutes(ids).map_or_else(|| "–".to_owned(), |minutes| format!("{minutes:.1}")),
+                    restore
+                        .minutes(ids)
+                        .map_or_else(|| NOTHING.to_owned(), |minutes| format!("{minutes:.1}")),
                 ]
             },
         );
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {:.2} | {:.1} | {} | {} | {} | {} | {} | {} / {:.0} ms | {} | {} | {} |",
+            "| {} | {} | {} | {:.2} | {:.1} | {} | {} | {} | {} | {} | {} / {:.0} ms | {} | {} | {} | {} |",
             ids as f64 / 1e6,
             found.scenario.partitions,
             thousands(found.throughput.per_cpu_second()),
@@ -122,6 +133,7 @@ fn states(figures: &Figures) -> String {
             thousands(found.latency.rate),
             away(&found.restart),
             mib(found.peak_bytes),
+            speeds(&found.machine, figures.fastest()),
         );
     }
     text
@@ -166,7 +178,7 @@ fn commits(histogram: &Histogram) -> String {
             let mean = histogram.mean().unwrap_or_default() * 1e3;
             format!("{:.0} / {:.0} ms, mean {mean:.1}", p50 * 1e3, p99 * 1e3)
         }
-        _ => "–".to_owned(),
+        _ => NOTHING.to_owned(),
     }
 }
 
@@ -176,6 +188,12 @@ fn delay(latency: &Latency) -> String {
 
 fn away(restart: &Restart) -> String {
     format!("{:.1} / {:.1} s", restart.first, restart.every)
+}
+
+/// Before and after each part.
+fn speeds(of: &[Speed], fastest: f64) -> String {
+    let pairs = of.iter().map(|speed| speed.against(fastest));
+    pairs.map(|[before, after]| format!("{before:.2} / {after:.2}")).collect::<Vec<_>>().join(" · ")
 }
 
 fn mib(bytes: u64) -> String {
@@ -217,7 +235,31 @@ fn thousands(number: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::example;
+    use super::super::limit::verdicts;
     use super::*;
+
+    #[test]
+    fn every_line_of_a_table_has_as_many_cells_as_its_head() {
+        let figures = example::figures(&[], [(1, 6, 100_000.0), (10, 32, 90_000.0)]);
+        let text = report(&figures, &verdicts(&figures));
+        let tables: Vec<&str> = text.split("\n\n").filter(|part| part.starts_with('|')).collect();
+        assert_eq!(tables.len(), 4);
+        for table in tables {
+            let cells: Vec<usize> = table.lines().map(|line| line.matches('|').count()).collect();
+            assert!(cells.iter().all(|count| *count == cells[0]), "{cells:?} in\n{table}");
+        }
+    }
+
+    #[test]
+    fn the_machines_speed_stands_beside_what_was_measured_in_it() {
+        let mut figures = example::figures(&[], [(1, 6, 100_000.0)]);
+        let slow = Speed { before: 0.6, after: 0.4 };
+        figures.processor[0].machine[2] = slow;
+        let text = report(&figures, &[]);
+        assert!(text.contains("| 1.00 / 1.00 · 0.50 / 0.75 |"), "{text}");
+        assert!(text.contains("| 1.00 / 1.00 · 1.00 / 1.00 · 0.50 / 0.75 |"), "{text}");
+    }
 
     #[test]
     fn thousands_are_told_apart() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use schemas::topic::{Topic, Topics};
 
 use super::Bench;
-use crate::measure::{LAST_MAX, Latency, Positions, Restart, latency, peak_bytes, restart, sustain};
+use crate::measure::{LAST_MAX, Latency, Positions, Restart, Speed, latency, peak_bytes, restart, sustain};
 use crate::subject::Child;
 use crate::workload::{Events, Journal, Load, Pace, Raw, now_ms, whole};
 
@@ -34,6 +34,8 @@ pub(super) struct Found {
     pub(super) latency: Latency,
     pub(super) restart: Restart,
     pub(super) peak_bytes: u64,
+    /// The machine before the load and once it and the successor are stopped.
+    pub(super) machine: Speed,
 }
 
 impl HalfLoad<'_> {
@@ -52,23 +54,26 @@ impl HalfLoad<'_> {
         let journal = self.journal(bench, COMPILED + seconds + LAST_MAX + BEYOND, rate)?;
         self.catch_up(&mut child)?;
 
-        let step = bench.screen.step(format!("{}: half load, {rate:.0} events/s", self.name));
-        look()?;
-        let begin = || Load::start(self.raw, &journal, Pace::Steady(rate));
-        let topic = self.topics.name(Topic::Suppression);
-        let (latency, load) = latency(&mut child, self.raw, topic, begin, rate, (COMPILED, seconds), &step)?;
-        look()?;
-        step.done(&format!("p50 {:.0} ms, p99 {:.0} ms, n {}", latency.p50, latency.p99, latency.count));
+        let ((latency, restart, peak_bytes), machine) = Speed::around(|| {
+            let step = bench.screen.step(format!("{}: half load, {rate:.0} events/s", self.name));
+            look()?;
+            let begin = || Load::start(self.raw, &journal, Pace::Steady(rate));
+            let (topic, time) = (self.topics.name(Topic::Suppression), (COMPILED, seconds));
+            let (latency, load) = latency(&mut child, self.raw, topic, begin, rate, time, &step)?;
+            look()?;
+            step.done(&format!("p50 {:.0} ms, p99 {:.0} ms, n {}", latency.p50, latency.p99, latency.count));
 
-        let step = bench.screen.step(format!("{}: SIGKILL and restart", self.name));
-        let peak = peak_bytes(child.pid())?;
-        let topic = self.topics.name(Topic::Warehouse);
-        let (restart, successor) = restart(child, start, self.raw, topic, &step)?;
-        load.stop()?;
-        let peak_bytes = peak.max(peak_bytes(successor.pid())?);
-        successor.stop()?;
-        step.done(&format!("first commit after {:.1} s", restart.first));
-        Ok(Found { latency, restart, peak_bytes })
+            let step = bench.screen.step(format!("{}: SIGKILL and restart", self.name));
+            let peak = peak_bytes(child.pid())?;
+            let topic = self.topics.name(Topic::Warehouse);
+            let (restart, successor) = restart(child, start, self.raw, topic, &step)?;
+            load.stop()?;
+            let peak = peak.max(peak_bytes(successor.pid())?);
+            successor.stop()?;
+            step.done(&format!("first commit after {:.1} s", restart.first));
+            Ok((latency, restart, peak))
+        })?;
+        Ok(Found { latency, restart, peak_bytes, machine })
     }
 
     /// Events a second that it works off while they come.

@@ -5,7 +5,7 @@ use schemas::topic::{Topic, Topics};
 
 use super::half_load::HalfLoad;
 use super::{Bench, told};
-use crate::measure::{Positions, WRITTEN, outputs, saturate};
+use crate::measure::{Positions, Speed, WRITTEN, outputs, saturate};
 use crate::report::PeerFigures;
 use crate::subject::{Streams, build_streams};
 use crate::workload::{Raw, preload};
@@ -40,8 +40,10 @@ impl Bench<'_> {
         }
         let step = self.screen.step("Kafka Streams: restoring, and working the backlog off");
         let positions = Positions::of(raw, &subject.application)?;
-        let mut child = subject.start()?;
-        let throughput = saturate(&mut child, &positions, self.plan.warm(), self.plan.events, &step)?;
+        let ((throughput, child), full) = Speed::around(|| {
+            let mut child = subject.start()?;
+            Ok((saturate(&mut child, &positions, self.plan.warm(), self.plan.events, &step)?, child))
+        })?;
         let written = outputs(raw, &subject.topics)?;
         step.done(&told(&throughput));
         let half_load = HalfLoad {
@@ -53,6 +55,7 @@ impl Bench<'_> {
         };
         let found = half_load.measure(self, Ok(child), &|| subject.start(), || Ok(()))?;
         let (latency, restart, peak_bytes) = (found.latency, found.restart, found.peak_bytes);
-        Ok(PeerFigures { throughput, outputs: written, latency, restart, peak_bytes })
+        let machine = [full, found.machine];
+        Ok(PeerFigures { throughput, outputs: written, latency, restart, peak_bytes, machine })
     }
 }

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use super::half_load::HalfLoad;
 use super::{Bench, told};
-use crate::measure::{Histogram, Positions, Throughput, await_quiet, peak_bytes, saturate};
+use crate::measure::{Histogram, Positions, Speed, Throughput, await_quiet, peak_bytes, saturate};
 use crate::plan::Scenario;
 use crate::report::{ProcessorFigures, Restore};
 use crate::subject::Processor;
@@ -23,6 +23,7 @@ pub(super) struct Stored {
     throughput: Throughput,
     commits: Histogram,
     peak_bytes: u64,
+    machine: Speed,
 }
 
 impl Bench<'_> {
@@ -41,13 +42,17 @@ impl Bench<'_> {
 
         let step = self.screen.step("processor: working the backlog off");
         let positions = Positions::of(&subject.raw, &subject.group)?;
-        let mut child = subject.start()?;
-        let throughput = saturate(&mut child, &positions, self.plan.warm(), self.plan.events, &step)?;
-        let commits = Histogram::parse(&subject.metrics()?, COMMITS);
-        let peak_bytes = peak_bytes(child.pid())?.max(restored_peak.unwrap_or_default());
-        child.stop()?;
+        let ((throughput, commits, peak), machine) = Speed::around(|| {
+            let mut child = subject.start()?;
+            let throughput = saturate(&mut child, &positions, self.plan.warm(), self.plan.events, &step)?;
+            let commits = Histogram::parse(&subject.metrics()?, COMMITS);
+            let peak = peak_bytes(child.pid())?;
+            child.stop()?;
+            Ok((throughput, commits, peak))
+        })?;
         step.done(&told(&throughput));
-        Ok(Stored { scenario, subject, restore, throughput, commits, peak_bytes })
+        let peak_bytes = peak.max(restored_peak.unwrap_or_default());
+        Ok(Stored { scenario, subject, restore, throughput, commits, peak_bytes, machine })
     }
 
     /// Writes the ids into the changelogs, and lets the processor rebuild its disk from them; answers that and its peak memory.
@@ -78,6 +83,7 @@ impl Bench<'_> {
         let reopened = started.elapsed().as_secs_f64();
         await_quiet(child.pid(), QUIET_MAX)?;
         let table_bytes = subject.table_bytes();
+        let peak = peak.max(peak_bytes(child.pid())?);
         child.stop()?;
         step.done(&format!("{:.1} bytes per id", table_bytes as f64 / scenario.ids as f64));
         Ok(Some((Restore { seconds, reopened, table_bytes }, peak)))
@@ -87,9 +93,9 @@ impl Bench<'_> {
     pub(super) fn at_half_load(
         &self,
         stored: Stored,
-        pass_through: Throughput,
+        (pass_through, beside): (Throughput, Speed),
     ) -> anyhow::Result<ProcessorFigures> {
-        let Stored { scenario, subject, restore, throughput, commits, peak_bytes: peak } = stored;
+        let Stored { scenario, subject, restore, throughput, commits, peak_bytes: peak, machine } = stored;
         let mut half_commits = Histogram::default();
         let half_load = HalfLoad {
             raw: &subject.raw,
@@ -107,6 +113,7 @@ impl Bench<'_> {
         let commits = [commits, half_commits];
         let peak_bytes = peak.max(found.peak_bytes);
         let (latency, restart) = (found.latency, found.restart);
+        let machine = [machine, beside, found.machine];
         Ok(ProcessorFigures {
             scenario,
             restore,
@@ -116,6 +123,7 @@ impl Bench<'_> {
             latency,
             restart,
             peak_bytes,
+            machine,
         })
     }
 }
