@@ -3,6 +3,7 @@
 //! ```text
 //!  control ── polls the group ──▶ came: restore, then hand to a worker │ go: close the gate, take back, release
 //!  worker  ── inbox ──▶ step ──▶ commit (transaction/protocol.rs) ──▶ disk          one producer and some partitions each
+//!  watch   ── looks at all of them, from before they begin until after they have ended, and ends the process where one hangs
 //! ```
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,6 +33,7 @@ mod beat;
 pub(crate) mod clock;
 mod control;
 mod partition;
+mod pulse;
 mod report;
 mod watch;
 mod worker;
@@ -39,7 +41,8 @@ mod worker;
 use beat::Beat;
 use clock::Clock;
 use control::{Control, Hand};
-use watch::Pulse;
+use pulse::{Pulse, Task};
+use watch::Watch;
 use worker::{News, Session, Worker};
 
 /// What a session works with.
@@ -132,30 +135,41 @@ impl Engine<'_> {
     /// # Errors
     /// See [`SessionError`]. Nothing is left open that the next session would not end.
     pub(crate) fn session(&self, shared: &Shared, committed: &(dyn Fn() + Sync)) -> Result<(), SessionError> {
+        let watch = Watch::new(self.workers(), self.vital, &watch::give_up);
+        watch.during(watch::LOOK_EVERY, || self.hold(&watch, shared, committed))
+    }
+
+    /// Holds a membership in the group, from joining to leaving.
+    fn hold(
+        &self,
+        watch: &Watch<'_>,
+        shared: &Shared,
+        committed: &(dyn Fn() + Sync),
+    ) -> Result<(), SessionError> {
+        watch.control().begins(Task::Join);
         let restorer = self.restorer(shared)?;
         let prefetch = self.settings.budget.prefetch_bytes / self.workers() as u64;
         let member = Member::join(self.connection, &self.group(), self.topics.name(Topic::Raw), prefetch)?;
         let failed = AtomicBool::new(false);
         let over = || failed.load(Ordering::Relaxed) || self.stop.requested();
         let assignment = Assignment::default();
-        let session = Session { engine: self, member: &member, assignment, over: &over, committed };
+        let session = Session { engine: self, member: &member, assignment, watch, over: &over, committed };
         let (workers, start) = (self.workers(), Instant::now());
-        let pulses: Vec<Pulse> = (0..workers).map(|_| Pulse::default()).collect();
         std::thread::scope(|scope| {
             let (news, heard) = channel();
-            let hands = pulses.iter().enumerate().map(|(number, pulse)| {
+            let hands = watch.workers().iter().enumerate().map(|(number, pulse)| {
                 let (orders, ordered) = channel();
                 let (inbox, producer) = (member.inbox(), self.producer(number));
                 let (bell, beat) =
                     (inbox.bell(), Beat::of(number, workers, start, self.settings.commit_interval));
                 let worker = Worker::new(&session, (pulse, beat), (ordered, news.clone()), (inbox, producer));
                 let (news, name) = (news.clone(), format!("worker-{number}"));
-                let run = move || news.send(News::Ended(run_worker(worker)));
+                let run = move || news.send(News::Ended(run_worker(worker, pulse)));
                 let spawned = std::thread::Builder::new().name(name).spawn_scoped(scope, run);
                 spawned.expect("the system has room for a thread");
-                Hand { orders, bell, pulse }
+                Hand { orders, bell }
             });
-            let hands: Vec<Hand<'_>> = hands.collect();
+            let hands: Vec<Hand> = hands.collect();
             let bells: Vec<_> = hands.iter().map(|hand| hand.bell.clone()).collect();
             let outcome = Control::new(&session, hands, heard, restorer).run();
             failed.store(true, Ordering::Relaxed);
@@ -193,9 +207,11 @@ impl Engine<'_> {
 }
 
 /// A worker's panic ends the session, not the process.
-fn run_worker(worker: Worker<'_>) -> Result<(), SessionError> {
+fn run_worker(worker: Worker<'_>, pulse: &Pulse) -> Result<(), SessionError> {
     let run = std::panic::AssertUnwindSafe(|| worker.run());
-    std::panic::catch_unwind(run).unwrap_or(Err(SessionError::Died))
+    let outcome = std::panic::catch_unwind(run).unwrap_or(Err(SessionError::Died));
+    pulse.begins(Task::Nothing);
+    outcome
 }
 
 impl std::fmt::Debug for Engine<'_> {

@@ -16,7 +16,7 @@ pub const DOUBTS: &str = "processor_doubts_total";
 pub const PRODUCER_RENEWALS: &str = "processor_producer_renewals_total";
 /// Workers that are at one act for longer than it should take.
 pub const STUCK_WORKERS: &str = "processor_stuck_workers";
-/// Times that the process gave itself up because a worker hung.
+/// Times that the process gave itself up because a thread hung.
 pub const HOPELESS: &str = "processor_hopeless_workers_total";
 /// From T0 to T6.
 pub const COMMIT_SECONDS: &str = "processor_commit_seconds";
@@ -49,7 +49,7 @@ pub const METRICS: &[(&str, &str)] = &[
     (DOUBTS, "transactions in doubt whose outcome was found out, by verdict"),
     (PRODUCER_RENEWALS, "producers taken anew"),
     (STUCK_WORKERS, "workers that are at one act for longer than it should take"),
-    (HOPELESS, "times that the process gave itself up because a worker hung"),
+    (HOPELESS, "times that the process gave itself up because a thread hung"),
     (COMMIT_SECONDS, "time of a transaction from its beginning to the disk"),
     (LATENCY_SECONDS, "time from a raw record's append to the commit of what follows from it"),
     (PARTITIONS, "partitions owned and restored"),

@@ -1,6 +1,9 @@
 use std::collections::BTreeMap;
 
-use kafka::Incoming;
+use kafka::{Incoming, NextOffset};
+
+/// Halved more often than that, nothing gets smaller.
+const HALVINGS_MAX: u32 = 32;
 
 /// Records that were read and are not worked off, by partition.
 #[derive(Debug, Default)]
@@ -8,6 +11,8 @@ pub(super) struct Batch {
     records: BTreeMap<i32, Vec<Incoming>>,
     count: usize,
     bytes: usize,
+    /// How often each partition's part is halved for one transaction.
+    halvings: u32,
 }
 
 impl Batch {
@@ -17,10 +22,30 @@ impl Batch {
         self.records.entry(record.partition).or_default().push(record);
     }
 
-    /// Drops everything, and keeps the room for as much again.
-    pub(super) fn clear(&mut self) {
-        (self.count, self.bytes) = (0, 0);
-        self.records.values_mut().for_each(Vec::clear);
+    /// Drops what a transaction has worked off, and keeps the room for as much again. `next` is where a partition goes on, or nothing
+    /// where it doesn't.
+    pub(super) fn worked_off(&mut self, next: impl Fn(i32) -> Option<NextOffset>) {
+        let Self { records, count, bytes, .. } = self;
+        for (partition, records) in records {
+            let done = match next(*partition) {
+                Some(next) => records.partition_point(|record| next.is_past(record.offset)),
+                None => records.len(),
+            };
+            *count -= done;
+            *bytes -= records.drain(..done).map(|record| record.bytes()).sum::<usize>();
+        }
+        self.halvings = self.halvings.saturating_sub(1);
+    }
+
+    /// Lets the next transaction take half as much: this one may have failed by its size, on a cluster that takes what it can. Each that
+    /// is worked off lets the following take twice as much again.
+    pub(super) fn halve(&mut self) {
+        self.halvings = HALVINGS_MAX.min(self.halvings + 1);
+    }
+
+    /// Whether one transaction takes everything that was read.
+    pub(super) fn is_taken_whole(&self) -> bool {
+        self.halvings == 0
     }
 
     /// Drops what was read of `partitions`.
@@ -39,11 +64,86 @@ impl Batch {
         self.count < records_max && self.bytes < bytes_max
     }
 
+    /// What the next transaction takes of a partition: some at least, where there are any.
     pub(super) fn of(&self, partition: i32) -> &[Incoming] {
-        self.records.get(&partition).map_or(&[], Vec::as_slice)
+        let records = self.records.get(&partition).map_or(&[][..], Vec::as_slice);
+        let part = records.len().checked_shr(self.halvings).unwrap_or_default().max(1);
+        &records[..part.min(records.len())]
     }
 
     pub(super) fn by_partition(&self) -> &BTreeMap<i32, Vec<Incoming>> {
         &self.records
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use kafka::RecordOffset;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn record(partition: i32, offset: i64) -> Incoming {
+        Incoming {
+            topic: Arc::from("raw"),
+            partition,
+            offset: RecordOffset(offset),
+            timestamp_ms: 0,
+            key: None,
+            value: Some(vec![0; 10]),
+            headers: Vec::new(),
+        }
+    }
+
+    proptest! {
+        /// P1: whatever fails however often, each record is taken in its order, none is left out, and in the end none is left.
+        #[test]
+        fn p1_what_fails_by_its_size_is_worked_off_in_parts(
+            counts in proptest::collection::vec(0usize..200, 1..4),
+            largest in 1usize..400,
+        ) {
+            let mut batch = Batch::default();
+            for (partition, count) in (0..).zip(&counts) {
+                (0..*count).for_each(|offset| batch.push(record(partition, i64::try_from(offset).expect("small"))));
+            }
+            let partitions = i32::try_from(counts.len()).expect("few");
+            let mut next = vec![NextOffset(0); counts.len()];
+            let mut tries = 0;
+            while !batch.is_empty() {
+                tries += 1;
+                prop_assert!(tries < 2_000, "it gets on");
+                let taken: Vec<&[Incoming]> = (0..partitions).map(|partition| batch.of(partition)).collect();
+                // One of each partition is the least that there can be.
+                if taken.iter().map(|records| records.len()).sum::<usize>() > largest.max(counts.len()) {
+                    batch.halve();
+                    continue;
+                }
+                for (records, next) in taken.iter().zip(&mut next) {
+                    for record in *records {
+                        prop_assert_eq!(record.offset, RecordOffset(next.0));
+                        *next = record.offset.next();
+                    }
+                }
+                batch.worked_off(|partition| next.get(usize::try_from(partition).expect("few")).copied());
+            }
+            prop_assert_eq!(batch.bytes, 0);
+            let all: Vec<i64> = counts.iter().map(|count| i64::try_from(*count).expect("small")).collect();
+            prop_assert_eq!(next.iter().map(|next| next.0).collect::<Vec<_>>(), all);
+        }
+    }
+
+    #[test]
+    fn what_succeeds_grows_again_and_a_partition_that_does_not_go_on_leaves_nothing() {
+        let mut batch = Batch::default();
+        (0..8).for_each(|offset| batch.push(record(0, offset)));
+        batch.push(record(1, 0));
+        (0..2).for_each(|_| batch.halve());
+        assert_eq!((batch.of(0).len(), batch.of(1).len(), batch.of(2).len()), (2, 1, 0));
+        batch.worked_off(|partition| (partition == 0).then_some(NextOffset(2)));
+        assert_eq!((batch.of(0).len(), batch.of(1).len(), batch.is_taken_whole()), (3, 0, false));
+        batch.worked_off(|_| Some(NextOffset(5)));
+        assert_eq!((batch.of(0).len(), batch.is_taken_whole()), (3, true));
     }
 }

@@ -4,7 +4,7 @@
 //! monotonic clock counts, and the append times of records correct it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tracing::warn;
 
@@ -14,6 +14,8 @@ use crate::metric;
 const SKEW_MAX_MS: i64 = 60_000;
 /// A partition that was read to its end counts as caught up until a record is older than this.
 const BACKLOG_AFTER_MS: i64 = 10_000;
+/// A worker that is back at its inbox later than this has let things wait there.
+const LAPSE_AFTER: Duration = Duration::from_secs(1);
 
 /// One clock for all partitions of a process. Clones share it.
 #[derive(Debug, Clone)]
@@ -47,8 +49,51 @@ impl Anchor {
 pub(crate) struct Reading {
     /// Whether everything that the partition holds has been read.
     caught_up: bool,
+    /// Whether what comes next comes at once. A partition that stays quiet is caught up without: its end is told only once.
+    fresh: bool,
     /// The append time of the last record read.
     last_ms: Option<i64>,
+}
+
+impl Reading {
+    /// A partition was read to its end. `present` is whether that is the news of this moment, and not of an earlier one.
+    pub(crate) fn reached_end(&mut self, present: bool) {
+        (self.caught_up, self.fresh) = (true, present);
+    }
+
+    /// What comes next may have waited for us.
+    pub(crate) fn lapsed(&mut self) {
+        self.fresh = false;
+    }
+}
+
+/// Whether a worker keeps up with its inbox. What has waited there, while a commit took its time or the whole process stood still,
+/// tells our delay and not the broker's time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attention {
+    since: Instant,
+    /// Whether nothing is left in the inbox of what came during a lapse.
+    is_close: bool,
+}
+
+impl Attention {
+    /// That of a worker that begins at `now`.
+    pub(super) fn new(now: Instant) -> Self {
+        Self { since: now, is_close: false }
+    }
+
+    /// The worker is back at `now` from a wait of `wait`, and its inbox was found empty or not. Answers whether it is back late.
+    pub(super) fn back(&mut self, wait: Duration, found_nothing: bool, now: Instant) -> bool {
+        let is_late = now.saturating_duration_since(self.since) > wait + LAPSE_AFTER;
+        self.since = now;
+        self.is_close = !is_late && (self.is_close || found_nothing);
+        is_late
+    }
+
+    /// Whether what comes now comes at once.
+    pub(super) fn is_close(self) -> bool {
+        self.is_close
+    }
 }
 
 impl Clock {
@@ -70,20 +115,18 @@ impl Clock {
         }
         let now = Instant::now();
         let mut anchor = self.anchor();
-        let corrected = anchor.corrected(appended_ms, reading.caught_up, now);
-        let ahead_ms = anchor.now_ms(now) - corrected.now_ms(now);
+        let now_ms = anchor.now_ms(now);
+        let corrected = anchor.corrected(appended_ms, reading.fresh, now);
+        let ahead_ms = now_ms.saturating_sub(corrected.now_ms(now));
         if ahead_ms > 0 {
             warn!(ahead_ms, "this node's clock is ahead of the broker's: timers wait for the broker's");
             metrics::counter!(metric::CLOCK_CORRECTIONS).increment(1);
         }
         *anchor = corrected;
         reading.last_ms = Some(appended_ms);
-        reading.caught_up &= corrected.now_ms(now).saturating_sub(appended_ms) < BACKLOG_AFTER_MS;
-    }
-
-    /// A partition was read to its end.
-    pub(crate) fn reached_end(&self, reading: &mut Reading) {
-        reading.caught_up = true;
+        // By the clock as it was: a record that has set it would always seem to be of the present.
+        reading.caught_up &= now_ms.saturating_sub(appended_ms) < BACKLOG_AFTER_MS;
+        reading.fresh &= reading.caught_up;
     }
 
     /// The time of a partition, Unix milliseconds: it doesn't run ahead of what is still to be read, or what a backlog will
@@ -132,9 +175,67 @@ mod tests {
         let (clock, mut reading) = (Clock::showing(PRESENT_MS), Reading::default());
         let old_ms = PRESENT_MS - 2 * BACKLOG_AFTER_MS;
         clock.read(&mut reading, old_ms);
-        clock.reached_end(&mut reading);
+        reading.reached_end(true);
         clock.read(&mut reading, old_ms);
         assert_eq!(clock.effective_ms(&reading), Some(old_ms));
+    }
+
+    /// We stood still for 90 s, and records came meanwhile. What is read first was appended just after the end that was seen.
+    #[test]
+    fn p5_what_has_waited_for_us_is_a_backlog_and_does_not_set_the_clock_back() {
+        let (clock, mut reading) = (Clock::showing(PRESENT_MS), Reading::default());
+        reading.reached_end(true);
+        reading.lapsed();
+        for waited_ms in [90_000, 60_000, BACKLOG_AFTER_MS + 1_000] {
+            clock.read(&mut reading, PRESENT_MS - waited_ms);
+            assert_eq!(clock.effective_ms(&reading), Some(PRESENT_MS - waited_ms));
+        }
+        assert!(clock.now_ms() >= PRESENT_MS, "latencies tell the outage");
+    }
+
+    #[test]
+    fn p5_time_passes_on_a_quiet_partition_though_its_worker_stood_still() {
+        let (clock, mut reading) = (Clock::showing(PRESENT_MS), Reading::default());
+        reading.reached_end(true);
+        reading.lapsed();
+        assert!(clock.effective_ms(&reading) >= Some(PRESENT_MS));
+        clock.read(&mut reading, PRESENT_MS);
+        assert!(clock.effective_ms(&reading) >= Some(PRESENT_MS), "and on with a record that did not wait");
+    }
+
+    #[test]
+    fn an_end_that_waited_for_us_does_not_make_the_next_record_fresh() {
+        let (clock, mut reading) = (Clock::showing(PRESENT_MS), Reading::default());
+        reading.reached_end(false);
+        clock.read(&mut reading, PRESENT_MS - 90_000);
+        assert!(clock.now_ms() >= PRESENT_MS);
+    }
+
+    /// Also where it sets the clock: what is read next says how old it is.
+    #[test]
+    fn p5_an_old_record_is_a_backlog_by_the_clock_that_it_found() {
+        let (clock, mut reading) = (Clock::showing(PRESENT_MS), Reading::default());
+        reading.reached_end(true);
+        clock.read(&mut reading, PRESENT_MS - 90_000);
+        assert!(clock.now_ms() < PRESENT_MS - 80_000, "the clock was ahead");
+        assert!(!reading.caught_up, "time stands until the end is seen again");
+    }
+
+    #[test]
+    fn a_worker_that_was_late_keeps_up_again_when_its_inbox_was_empty_in_time() {
+        const WAIT: Duration = Duration::from_millis(500);
+        let mut now = Instant::now();
+        let mut attention = Attention::new(now);
+        let mut back = |after_ms, found_nothing| {
+            now += Duration::from_millis(after_ms);
+            (attention.back(WAIT, found_nothing, now), attention.is_close())
+        };
+        assert_eq!(back(100, false), (false, false), "what comes first may have waited");
+        assert_eq!(back(500, true), (false, true));
+        assert_eq!(back(1_400, false), (false, true), "a little later than it meant to");
+        assert_eq!(back(60_000, true), (true, false), "it stood still, and what came may not be there yet");
+        assert_eq!(back(10, false), (false, false));
+        assert_eq!(back(500, true), (false, true));
     }
 
     #[test]
@@ -144,7 +245,7 @@ mod tests {
         assert_eq!(clock.effective_ms(&reading), None);
         clock.read(&mut reading, 5_000);
         assert_eq!(clock.effective_ms(&reading), Some(5_000));
-        clock.reached_end(&mut reading);
+        reading.reached_end(true);
         assert!(clock.effective_ms(&reading) >= Some(PRESENT_MS), "the present");
         clock.read(&mut reading, 6_000);
         assert!(

@@ -1,36 +1,32 @@
-//! The control thread: keeps the membership alive, hands partitions to workers and takes them back, and watches.
+//! The control thread: keeps the membership alive, hands partitions to workers and takes them back.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use kafka::transaction::{Bell, Rebalanced};
-use tracing::{error, info};
+use tracing::info;
 
-use super::watch::{Condition, Pulse};
+use super::pulse::Task;
 use super::worker::{News, Order, Session};
 use super::{SessionError, report};
-use crate::metric;
 use crate::restore::Restorer;
 use crate::transaction::drill::Point;
 
 /// How long a poll waits, and so how late a restored partition starts.
 const POLL_WAIT: Duration = Duration::from_millis(20);
-/// How long workers have to let go of a partition: longer than any act of the protocol takes.
-const LET_GO_MAX: Duration = Duration::from_mins(2);
-/// How often workers are looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often readiness is told, where nothing happens.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// A worker, as the control thread sees it.
-pub(super) struct Hand<'a> {
+pub(super) struct Hand {
     pub(super) orders: Sender<Order>,
     pub(super) bell: Bell,
-    pub(super) pulse: &'a Pulse,
 }
 
 pub(super) struct Control<'a> {
     session: &'a Session<'a>,
-    hands: Vec<Hand<'a>>,
+    hands: Vec<Hand>,
     news: Receiver<News>,
     restorer: Restorer,
     /// Which worker has which partition.
@@ -39,34 +35,49 @@ pub(super) struct Control<'a> {
     stopped: BTreeMap<i32, String>,
     /// Whether the group has answered: it may have given us nothing.
     joined: bool,
-    looked_at: Instant,
+    told_at: Instant,
 }
 
 impl<'a> Control<'a> {
     pub(super) fn new(
         session: &'a Session<'a>,
-        hands: Vec<Hand<'a>>,
+        hands: Vec<Hand>,
         news: Receiver<News>,
         restorer: Restorer,
     ) -> Self {
         let (placed, stopped, joined) = Default::default();
-        Self { session, hands, news, restorer, placed, stopped, joined, looked_at: Instant::now() }
+        Self { session, hands, news, restorer, placed, stopped, joined, told_at: Instant::now() }
     }
 
     /// Runs until the process is to stop, or something fails.
     pub(super) fn run(mut self) -> Result<(), SessionError> {
+        let outcome = self.work();
+        // What is dropped from here on may wait for a broker or a disk.
+        self.begins(Task::End);
+        outcome
+    }
+
+    fn work(&mut self) -> Result<(), SessionError> {
         self.tell_readiness();
         while !self.session.engine.stop.requested() {
+            self.begins(Task::Poll);
             for event in self.session.member.poll(POLL_WAIT)? {
                 self.rebalance(event)?;
             }
+            self.begins(Task::Tend);
             self.start_restored()?;
             self.hear()?;
-            self.look();
+            if self.told_at.elapsed() >= TELL_EVERY {
+                self.tell_readiness();
+            }
             self.session.engine.vital.progress();
         }
         self.session.engine.drill.reached(Point::Stopping);
         Ok(())
+    }
+
+    fn begins(&self, task: Task) {
+        self.session.watch.control().begins(task);
     }
 
     fn rebalance(&mut self, event: Rebalanced) -> Result<(), SessionError> {
@@ -79,6 +90,7 @@ impl<'a> Control<'a> {
             Rebalanced::Revoked(partitions, how) => {
                 info!(?partitions, ?how, "partitions go");
                 self.take_back(&partitions);
+                self.begins(Task::Release);
                 self.session.engine.drill.reached(Point::Revoked);
                 self.session.member.release(&partitions)?;
             }
@@ -89,6 +101,7 @@ impl<'a> Control<'a> {
 
     /// Closes the gate for `partitions`, and waits until their workers have let go: until then nobody else may have them.
     fn take_back(&mut self, partitions: &[i32]) {
+        self.begins(Task::TakeBack);
         self.session.assignment.give_up(partitions);
         self.restorer.give_up(partitions);
         self.stopped.retain(|partition, _| !partitions.contains(partition));
@@ -103,11 +116,8 @@ impl<'a> Control<'a> {
         }
         drop(done);
         for _ in &workers {
-            match all_done.recv_timeout(LET_GO_MAX) {
-                // A worker that has ended holds nothing.
-                Ok(()) | Err(RecvTimeoutError::Disconnected) => {}
-                Err(RecvTimeoutError::Timeout) => give_up("a worker does not let go of its partitions"),
-            }
+            // A worker that has ended says nothing, and holds nothing. How long the others may take, the watch knows.
+            let _ = all_done.recv();
         }
     }
 
@@ -150,24 +160,8 @@ impl<'a> Control<'a> {
         Ok(())
     }
 
-    /// Looks for workers that are stuck. One that is past all its timeouts can't be helped from inside this process.
-    fn look(&mut self) {
-        if self.looked_at.elapsed() < LOOK_EVERY {
-            return;
-        }
-        self.looked_at = Instant::now();
-        let conditions: Vec<Condition> = self.hands.iter().map(|hand| hand.pulse.condition()).collect();
-        let stuck = conditions.iter().filter(|condition| **condition != Condition::Well).count();
-        report::stuck_workers(stuck);
-        if let Some(Condition::Hopeless(act)) =
-            conditions.iter().find(|condition| matches!(condition, Condition::Hopeless(_)))
-        {
-            give_up(&format!("a worker does not come back from {act:?}"));
-        }
-        self.tell_readiness();
-    }
-
-    fn tell_readiness(&self) {
+    fn tell_readiness(&mut self) {
+        self.told_at = Instant::now();
         report::partitions(self.placed.len());
         let joining = (!self.joined).then(|| "joining the consumer group".to_owned());
         let pending = self.restorer.pending();
@@ -176,28 +170,16 @@ impl<'a> Control<'a> {
         let stalled = self.restorer.stalled();
         let stalled =
             (!stalled.is_empty()).then(|| format!("the restore of partitions {stalled:?} does not move"));
-        let stuck = self.hands.iter().enumerate().filter_map(|(worker, hand)| match hand.pulse.condition() {
-            Condition::Stuck(act) => Some(format!("worker {worker} is stuck at {act:?}")),
-            _ => None,
-        });
         let causes: Vec<String> = joining
             .into_iter()
             .chain(self.stopped.values().cloned())
             .chain(restoring)
             .chain(stalled)
-            .chain(stuck)
+            .chain(self.session.watch.stuck())
             .collect();
         match causes.is_empty() {
             true => self.session.engine.vital.ready(),
             false => self.session.engine.vital.not_ready(causes.join("; ")),
         }
     }
-}
-
-/// Ends the process at once. A thread that hangs in a call can't be ended, and while it lives it could still commit for a
-/// partition that is somebody else's by then; and its supervisor starts a process that can.
-fn give_up(why: &str) -> ! {
-    error!(why, "processor gives up");
-    metrics::counter!(metric::HOPELESS).increment(1);
-    std::process::exit(1)
 }

@@ -1,12 +1,13 @@
 //! What the loop tells of itself.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use kafka::Incoming;
 use tracing::warn;
 
 use crate::metric;
-use crate::state::store::PartitionStore;
+use crate::transaction::protocol::End;
 use crate::transaction::step::Counts;
 
 pub(super) fn counts(counts: &Counts) {
@@ -41,12 +42,90 @@ pub(super) fn stuck_workers(stuck: usize) {
     metrics::gauge!(metric::STUCK_WORKERS).set(approximate(stuck as u64));
 }
 
-pub(super) fn ids(partition: i32, store: &PartitionStore) {
-    metrics::gauge!(metric::STORED_IDS, "partition" => partition.to_string())
-        .set(approximate(store.ids_estimate()));
+pub(super) fn ids(partition: i32, estimate: u64) {
+    metrics::gauge!(metric::STORED_IDS, "partition" => partition.to_string()).set(approximate(estimate));
+}
+
+/// A transaction has ended so, this long after its T0. Only where it is committed and on disk was that the time to T6.
+pub(super) fn transaction(end: End, took: Duration) {
+    metrics::counter!(metric::TRANSACTIONS, "end" => format!("{end:?}").to_lowercase()).increment(1);
+    if end == End::Committed {
+        metrics::histogram!(metric::COMMIT_SECONDS).record(took.as_secs_f64());
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a gauge is approximate")]
 fn approximate(number: u64) -> f64 {
     number as f64
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use metrics::{
+        Counter, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
+    };
+
+    use super::*;
+
+    /// What a thread tells of gauges and histograms.
+    #[derive(Debug, Clone, Default)]
+    pub(in crate::engine) struct Told {
+        values: Arc<Mutex<Vec<(String, f64)>>>,
+    }
+
+    impl Told {
+        /// What `tell` tells of `metric`, in order.
+        pub(in crate::engine) fn of(metric: &str, tell: impl FnOnce()) -> Vec<f64> {
+            let told = Self::default();
+            metrics::with_local_recorder(&told, tell);
+            let values = told.values.lock().expect("nobody panics");
+            values.iter().filter(|(name, _)| name == metric).map(|(_, value)| *value).collect()
+        }
+    }
+
+    struct Line(Told, String);
+
+    impl GaugeFn for Line {
+        fn increment(&self, _: f64) {}
+        fn decrement(&self, _: f64) {}
+        fn set(&self, value: f64) {
+            self.0.values.lock().expect("nobody panics").push((self.1.clone(), value));
+        }
+    }
+
+    impl HistogramFn for Line {
+        fn record(&self, value: f64) {
+            self.set(value);
+        }
+    }
+
+    impl Recorder for Told {
+        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+        fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
+            Counter::noop()
+        }
+
+        fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+            Gauge::from_arc(Arc::new(Line(self.clone(), key.name().to_owned())))
+        }
+
+        fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+            Histogram::from_arc(Arc::new(Line(self.clone(), key.name().to_owned())))
+        }
+    }
+
+    #[test]
+    fn only_a_commit_is_told_in_the_time_that_commits_take() {
+        let told = Told::of(metric::COMMIT_SECONDS, || {
+            transaction(End::Aborted, Duration::from_secs(1));
+            transaction(End::Committed, Duration::from_secs(2));
+            transaction(End::Undecided, Duration::from_secs(3));
+        });
+        assert_eq!(told, [2.0]);
+    }
 }

@@ -1,95 +1,291 @@
-//! Who works, who is stuck, and for how long.
+//! Who is stuck, and for how long.
+//!
+//! It is seen from a thread of its own, which waits for nobody: the control thread waits at the gate for workers, and a session's
+//! end waits for everybody.
 
+use std::convert::Infallible;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::transaction::protocol::Act;
+use lifecycle::Vital;
+use tracing::error;
 
-/// After this long at one act, a worker is told of in readiness.
+use super::pulse::{Moment, Pulse, Task};
+use super::report;
+use crate::metric;
+
+/// How often everybody is looked at.
+pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// After this long at one task, however often it was tried, a thread is told of in readiness.
 const STUCK_AFTER: Duration = Duration::from_secs(15);
-/// After this long at one act that should have ended by its own timeout, nothing will end it.
-const HOPELESS_AFTER: Duration = Duration::from_secs(90);
+/// How long the process has to exit by itself.
+const EXIT_MAX: Duration = Duration::from_secs(10);
 
-/// What a worker is at.
-#[derive(Debug)]
-pub(super) struct Pulse {
-    state: Mutex<Doing>,
+/// Watches the threads of a session from before its beginning until after its end.
+pub(super) struct Watch<'a> {
+    control: Pulse,
+    workers: Vec<Pulse>,
+    /// Who is stuck, and at what.
+    stuck: Mutex<Vec<String>>,
+    vital: &'a Vital,
+    /// Ends the process, for a reason.
+    give_up: &'a (dyn Fn(&str) + Sync),
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Doing {
-    /// `None` while it waits for records.
-    act: Option<Act>,
-    /// Since when it has been at nothing else.
-    since: Instant,
-    /// When it last began something, be it the same again.
-    begun: Instant,
-}
-
-/// How a worker is.
+/// How a thread is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Condition {
-    /// Works, or waits for records.
+enum Condition {
     Well,
-    /// At one act for longer than it should take.
-    Stuck(Act),
-    /// In a call that its own timeout should have ended long ago.
-    Hopeless(Option<Act>),
+    /// At one task for longer than it should take.
+    Stuck(Task),
+    /// In a call that should have come back long ago.
+    Hopeless(Task, Duration),
 }
 
-impl Default for Pulse {
-    fn default() -> Self {
-        let now = Instant::now();
-        Self { state: Mutex::new(Doing { act: None, since: now, begun: now }) }
+/// What was seen of a thread. Its age is counted in looks, not by a clock: while the whole process stands still (SIGSTOP, a machine
+/// that is moved), nobody is late.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sighting {
+    seen: Moment,
+    /// Looks at the same task, and at the same try of it.
+    of_task: u32,
+    of_try: u32,
+}
+
+impl Condition {
+    /// What is to be said of `who`, if anything.
+    fn told_of(self, who: &str) -> Option<String> {
+        match self {
+            Self::Well => None,
+            Self::Stuck(task) => Some(format!("{who} is stuck at {task:?}")),
+            Self::Hopeless(task, age) => {
+                Some(format!("{who} does not come back from {task:?} after {age:?}"))
+            }
+        }
     }
 }
 
-impl Pulse {
-    /// Begins an act, or the same one again.
-    pub(super) fn begins(&self, act: Option<Act>) {
-        let now = Instant::now();
-        let mut doing = self.doing();
-        let since = if doing.act == act { doing.since } else { now };
-        *doing = Doing { act, since, begun: now };
-    }
-
-    pub(super) fn condition(&self) -> Condition {
-        judge(*self.doing(), Instant::now())
-    }
-
-    fn doing(&self) -> MutexGuard<'_, Doing> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+impl Sighting {
+    fn look(&mut self, now: Moment) -> Condition {
+        self.of_task = if now.tasks == self.seen.tasks { self.of_task + 1 } else { 0 };
+        self.of_try = if now.tries == self.seen.tries { self.of_try + 1 } else { 0 };
+        self.seen = now;
+        let (at_task, at_try) = (LOOK_EVERY * self.of_task, LOOK_EVERY * self.of_try);
+        match now.task {
+            Task::Nothing => Condition::Well,
+            task if at_try > task.patience() => Condition::Hopeless(task, at_try),
+            task if at_task > STUCK_AFTER => Condition::Stuck(task),
+            _ => Condition::Well,
+        }
     }
 }
 
-fn judge(doing: Doing, now: Instant) -> Condition {
-    match doing.act {
-        act if now.duration_since(doing.begun) > HOPELESS_AFTER => Condition::Hopeless(act),
-        Some(act) if now.duration_since(doing.since) > STUCK_AFTER => Condition::Stuck(act),
-        _ => Condition::Well,
+impl<'a> Watch<'a> {
+    /// Of the control thread and so many workers. `give_up` is to end the process.
+    pub(super) fn new(workers: usize, vital: &'a Vital, give_up: &'a (dyn Fn(&str) + Sync)) -> Self {
+        let workers = (0..workers).map(|_| Pulse::default()).collect();
+        Self { control: Pulse::default(), workers, stuck: Mutex::default(), vital, give_up }
     }
+
+    pub(super) fn control(&self) -> &Pulse {
+        &self.control
+    }
+
+    pub(super) fn workers(&self) -> &[Pulse] {
+        &self.workers
+    }
+
+    /// Who is stuck, for readiness.
+    pub(super) fn stuck(&self) -> Vec<String> {
+        self.told().clone()
+    }
+
+    /// Watches during `session`, with a look `every` so often, which counts as [`LOOK_EVERY`].
+    pub(super) fn during<T>(&self, every: Duration, session: impl FnOnce() -> T) -> T {
+        std::thread::scope(|scope| {
+            // Dropped where the session panics, too.
+            let (_lasts, over) = channel::<Infallible>();
+            let watch = move || {
+                let mut sightings = vec![Sighting::default(); 1 + self.workers.len()];
+                while over.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
+                    self.look(&mut sightings);
+                }
+                report::stuck_workers(0);
+            };
+            let watchdog = std::thread::Builder::new().name("watchdog".to_owned());
+            watchdog.spawn_scoped(scope, watch).expect("the system has room for a thread");
+            session()
+        })
+    }
+
+    fn look(&self, sightings: &mut [Sighting]) {
+        let pulses = std::iter::once(&self.control).chain(&self.workers);
+        let looks = sightings.iter_mut().zip(pulses);
+        let conditions: Vec<Condition> = looks.map(|(seen, pulse)| seen.look(pulse.moment())).collect();
+        let stuck: Vec<String> =
+            conditions.iter().enumerate().filter_map(|(number, it)| it.told_of(&name(number))).collect();
+        let is_stuck = |condition: &&Condition| **condition != Condition::Well;
+        report::stuck_workers(conditions.iter().skip(1).filter(is_stuck).count());
+        let before = std::mem::replace(&mut *self.told(), stuck.clone());
+        // Otherwise the control thread tells it. Once: told again and again, it would count as progress.
+        if conditions.first().is_some_and(|control| is_stuck(&control)) && stuck != before {
+            self.vital.not_ready(stuck.join("; "));
+        }
+        if conditions.iter().any(|condition| matches!(condition, Condition::Hopeless(..))) {
+            (self.give_up)(&stuck.join("; "));
+        }
+    }
+
+    fn told(&self) -> MutexGuard<'_, Vec<String>> {
+        self.stuck.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// As the threads are called, the control thread first.
+fn name(number: usize) -> String {
+    number.checked_sub(1).map_or_else(|| "the control thread".to_owned(), |worker| format!("worker {worker}"))
+}
+
+/// Ends the process. A thread that hangs in a call can't be ended, and while it lives it could still commit for a partition that is
+/// somebody else's by then; and its supervisor starts a process that can.
+pub(super) fn give_up(why: &str) {
+    error!(why, "processor gives up");
+    metrics::counter!(metric::HOPELESS).increment(1);
+    // RocksDB waits at an exit for threads of its own, which may hang at the same disk.
+    std::thread::spawn(|| std::process::exit(1));
+    std::thread::sleep(EXIT_MAX);
+    std::process::abort()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use lifecycle::Health;
 
-    fn doing(act: Option<Act>, since: u64, begun: u64, now: Instant) -> Doing {
-        let ago = |seconds| now - Duration::from_secs(seconds);
-        Doing { act, since: ago(since), begun: ago(begun) }
+    use super::*;
+    use crate::transaction::assignment::Assignment;
+    use crate::transaction::protocol::Act;
+
+    const LONG: Duration = Duration::from_hours(1);
+
+    /// How a thread is after so many looks at it, with `between` two of them.
+    fn seen(looks: u64, task: Task, between: impl Fn(&Pulse)) -> Condition {
+        let (pulse, mut sighting) = (Pulse::default(), Sighting::default());
+        pulse.begins(task);
+        sighting.look(pulse.moment());
+        let look = |_| {
+            between(&pulse);
+            sighting.look(pulse.moment())
+        };
+        (0..looks).map(look).last().expect("a look")
+    }
+
+    /// Hangs until it is given up.
+    type Hang = Box<dyn FnOnce() + Send>;
+
+    /// Lets `session` run with a watch of one worker, until it is given up for what is answered. A second passes in a millisecond.
+    fn given_up(session: impl FnOnce(&Watch<'_>, Hang)) -> Option<String> {
+        let (vital, (told, heard)) = (Health::new().component("processor", LONG), channel());
+        let (release, released) = channel();
+        let give_up = |why: &str| {
+            // Told again at every look, until the session is over.
+            let _ = (told.send(why.to_owned()), release.send(()));
+        };
+        let watch = Watch::new(1, &vital, &give_up);
+        let hang = Box::new(move || released.recv_timeout(Duration::from_secs(10)).unwrap_or_default());
+        watch.during(Duration::from_millis(1), || session(&watch, hang));
+        heard.try_recv().ok()
     }
 
     #[test]
-    fn a_worker_that_tries_again_and_again_is_stuck_and_one_that_never_returns_is_hopeless() {
-        let now = Instant::now() + Duration::from_hours(1);
-        let (long, short) = (HOPELESS_AFTER.as_secs() + 1, STUCK_AFTER.as_secs() - 1);
-        assert_eq!(judge(doing(None, long, short, now), now), Condition::Well);
-        assert_eq!(judge(doing(Some(Act::Flush), short, short, now), now), Condition::Well);
-        assert_eq!(judge(doing(Some(Act::Renew), long, short, now), now), Condition::Stuck(Act::Renew));
+    fn a_thread_that_tries_again_and_again_is_stuck_and_one_that_never_returns_is_hopeless() {
+        let (short, long) = (STUCK_AFTER.as_secs(), 91);
+        let renew = Task::Commit(Act::Renew);
+        assert_eq!(seen(short, renew, |_| ()), Condition::Well);
+        assert_eq!(seen(short + 1, renew, |_| ()), Condition::Stuck(renew));
+        assert_eq!(seen(long, renew, |pulse| pulse.begins(renew)), Condition::Stuck(renew));
+        assert_eq!(seen(long, renew, |_| ()), Condition::Hopeless(renew, Duration::from_secs(long)));
+        assert_eq!(seen(long, Task::Nothing, |_| ()), Condition::Well);
         assert_eq!(
-            judge(doing(Some(Act::Commit), long, long, now), now),
-            Condition::Hopeless(Some(Act::Commit))
+            seen(long, Task::Step { partition: 3 }, |_| ()),
+            Condition::Stuck(Task::Step { partition: 3 })
         );
-        assert_eq!(judge(doing(None, long, long, now), now), Condition::Hopeless(None));
+    }
+
+    #[test]
+    fn a_thread_that_gets_on_is_well_however_long_it_takes() {
+        let next = |pulse: &Pulse| {
+            pulse.begins(Task::Obey);
+            pulse.begins(Task::Gather);
+        };
+        assert_eq!(seen(1_000, Task::Gather, next), Condition::Well, "it has no partitions");
+    }
+
+    /// Ages are looks: what passes between two of them doesn't count, be it a pause of the process for hours.
+    #[test]
+    fn a_thread_is_late_by_what_was_watched_and_by_nothing_else() {
+        let renew = Task::Commit(Act::Renew);
+        assert_eq!(seen(90, renew, |_| ()), Condition::Stuck(renew));
+        assert_eq!(seen(91, renew, |_| ()), Condition::Hopeless(renew, Duration::from_secs(91)));
+    }
+
+    /// A new producer, T1 to T5, a new producer for the doubt, its outcome, a slow disk.
+    #[test]
+    fn the_control_thread_may_wait_for_the_most_patient_of_workers() {
+        let patient = 130 + 75 + 130 + 123 + 300;
+        assert_eq!(seen(patient, Task::TakeBack, |_| ()), Condition::Stuck(Task::TakeBack));
+    }
+
+    #[test]
+    fn a_worker_that_hangs_inside_the_gate_is_given_up_while_the_control_thread_waits_for_it() {
+        let assignment = Assignment::default();
+        let holding = [(1, assignment.take(1))];
+        let (entered, is_inside) = channel();
+        let why = given_up(|watch, hang| {
+            let worker = || {
+                let inside = assignment.enter(holding.into_iter()).expect("ours");
+                entered.send(()).expect("waited for");
+                watch.workers()[0].begins(Task::Commit(Act::Commit));
+                hang();
+                drop(inside);
+            };
+            std::thread::scope(|scope| {
+                watch.control().begins(Task::TakeBack);
+                scope.spawn(worker);
+                is_inside.recv().expect("it enters");
+                assignment.give_up(&[1]);
+            });
+        });
+        let why = why.expect("given up");
+        assert!(why.contains("worker 0 does not come back from Commit(Commit) after 91s"), "{why}");
+        assert!(why.contains("the control thread is stuck at TakeBack"), "{why}");
+    }
+
+    #[test]
+    fn a_session_whose_end_hangs_is_given_up() {
+        let why = given_up(|watch, hang| {
+            watch.control().begins(Task::End);
+            hang();
+        });
+        assert_eq!(why.as_deref(), Some("the control thread does not come back from End after 181s"));
+    }
+
+    #[test]
+    fn a_session_that_ends_is_not_given_up() {
+        assert_eq!(given_up(|watch, _| watch.control().begins(Task::End)), None);
+    }
+
+    #[test]
+    fn readiness_tells_of_a_control_thread_that_cannot_tell_it() {
+        let health = Health::new();
+        let vital = health.component("processor", LONG);
+        let watch = Watch::new(0, &vital, &|_| ());
+        vital.ready();
+        watch.control().begins(Task::Poll);
+        let mut sightings = [Sighting::default()];
+        (0..=16).for_each(|_| watch.look(&mut sightings));
+        let cause = health.ready().components[0].cause.clone();
+        assert_eq!(cause.as_deref(), Some("the control thread is stuck at Poll"));
+        assert_eq!(watch.stuck(), ["the control thread is stuck at Poll"]);
     }
 }

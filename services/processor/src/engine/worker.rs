@@ -10,10 +10,11 @@ use tracing::{error, info, warn};
 
 use super::batch::Batch;
 use super::beat::Beat;
-use super::partition::Partition;
-use super::watch::Pulse;
+use super::clock::Attention;
+use super::partition::{self, Partition, Work};
+use super::pulse::{Pulse, Task};
+use super::watch::Watch;
 use super::{Engine, SessionError, report};
-use crate::metric;
 use crate::restore::Restored;
 use crate::state::meta::Progress;
 use crate::transaction::assignment::{Assignment, Epoch};
@@ -21,7 +22,6 @@ use crate::transaction::commit::{Commit, Means, Share};
 use crate::transaction::drill::Point;
 use crate::transaction::producer::Producer;
 use crate::transaction::protocol::{self, Act, End, State};
-use crate::transaction::step::{self, Before, Due, Step};
 
 /// How long a wait for records lasts where none are there.
 const IDLE_WAIT: Duration = Duration::from_millis(500);
@@ -50,16 +50,11 @@ pub(super) struct Session<'a> {
     pub(super) engine: &'a Engine<'a>,
     pub(super) member: &'a Member,
     pub(super) assignment: Assignment,
+    pub(super) watch: &'a Watch<'a>,
     /// Whether the session is to end.
     pub(super) over: &'a (dyn Fn() -> bool + Sync),
     /// Hears of every transaction.
     pub(super) committed: &'a (dyn Fn() + Sync),
-}
-
-/// What is to be committed for a partition.
-struct Work {
-    due: Due,
-    step: Step,
 }
 
 pub(super) struct Worker<'a> {
@@ -74,6 +69,7 @@ pub(super) struct Worker<'a> {
     batch: Batch,
     /// When the last gathering ended that brought something.
     gathered: Instant,
+    attention: Attention,
     /// Transactions aborted since the last one that was committed.
     aborted: u32,
     looked_at: Instant,
@@ -98,6 +94,7 @@ impl<'a> Worker<'a> {
             running,
             batch,
             gathered: Instant::now(),
+            attention: Attention::new(Instant::now()),
             aborted,
             looked_at: Instant::now(),
         }
@@ -105,13 +102,19 @@ impl<'a> Worker<'a> {
 
     /// Works until the session is over.
     pub(super) fn run(mut self) -> Result<(), SessionError> {
+        let outcome = self.work();
+        self.pulse.begins(Task::Close);
+        outcome
+    }
+
+    fn work(&mut self) -> Result<(), SessionError> {
         // At once, though nothing is to be sent yet: what a killed predecessor left open is ended by this, and every restore that
         // waits for it would otherwise wait for the transaction's timeout. Without a broker, the first transaction tries again.
+        self.pulse.begins(Task::Commit(Act::Renew));
         if let Err(error) = self.producer.renew() {
             warn!(error = &error as &dyn std::error::Error, "no producer yet");
         }
         while !(self.session.over)() {
-            self.pulse.begins(None);
             self.obey()?;
             self.gather()?;
             self.transact()?;
@@ -122,9 +125,11 @@ impl<'a> Worker<'a> {
 
     fn obey(&mut self) -> Result<(), SessionError> {
         loop {
+            self.pulse.begins(Task::Obey);
             match self.orders.try_recv() {
                 Ok(Order::Start { partition, epoch, restored }) => {
-                    let started = Partition::new(restored, epoch)?;
+                    self.pulse.begins(Task::Start { partition });
+                    let started = Partition::new(partition, restored, epoch)?;
                     let next = started.meta.src_next();
                     info!(partition, seq = started.meta.seq, %next, "partition starts");
                     self.running.insert(partition, started);
@@ -133,7 +138,10 @@ impl<'a> Worker<'a> {
                     self.session.member.start(partition, next, &self.inbox)?;
                 }
                 Ok(Order::Drop { partitions, done }) => {
-                    self.running.retain(|partition, _| !partitions.contains(partition));
+                    for partition in &partitions {
+                        self.pulse.begins(Task::Drop { partition: *partition });
+                        self.running.remove(partition);
+                    }
                     self.batch.forget(&partitions);
                     // Nobody waits any more only where the session has ended meanwhile.
                     let _ = done.send(());
@@ -150,10 +158,15 @@ impl<'a> Worker<'a> {
         let (settings, clock) = (self.session.engine.settings, self.session.engine.clock);
         let bytes_max = usize::try_from(settings.batch_bytes).unwrap_or(usize::MAX);
         let due = self.beat.after(self.gathered);
+        self.pulse.begins(Task::Gather);
+        let mut now = Instant::now();
+        self.attend(Duration::ZERO, false, now);
         while self.batch.has_room(settings.batch_records, bytes_max) {
-            let left = due.saturating_duration_since(Instant::now());
-            let wait = if self.batch.is_empty() { IDLE_WAIT } else { left };
-            match self.inbox.take(wait)? {
+            let wait = if self.batch.is_empty() { IDLE_WAIT } else { due.saturating_duration_since(now) };
+            let arrival = self.inbox.take(wait)?;
+            now = Instant::now();
+            self.attend(wait, matches!(arrival, Arrival::Nothing), now);
+            match arrival {
                 Arrival::Record(record) => {
                     let running = self.running.get_mut(&record.partition);
                     if running.is_some_and(|running| running.read(&record, clock)) {
@@ -162,7 +175,7 @@ impl<'a> Worker<'a> {
                 }
                 Arrival::End { partition } => {
                     if let Some(running) = self.running.get_mut(&partition) {
-                        running.reached_end(clock);
+                        running.reached_end(self.attention.is_close());
                     }
                 }
                 Arrival::Nothing => break,
@@ -174,36 +187,28 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
+    /// Back at the inbox after a wait. Where that is late, what is read next has waited too, of whichever partition.
+    fn attend(&mut self, wait: Duration, found_nothing: bool, now: Instant) {
+        if self.attention.back(wait, found_nothing, now) {
+            self.running.values_mut().for_each(Partition::lapsed);
+        }
+    }
+
     /// Makes one transaction of what was read and what time has brought, if there is anything.
     fn transact(&mut self) -> Result<(), SessionError> {
-        let works = self.steps()?;
+        let engine = self.session.engine;
+        let means = (engine.rules, engine.clock, engine.settings.timers_max);
+        let works = partition::steps(&self.running, &self.batch, means, self.pulse)?;
         let end = if works.is_empty() { End::Committed } else { self.commit(&works)? };
         if end == End::Aborted {
             return self.pause();
         }
         self.aborted = 0;
-        report::latency(self.batch.by_partition(), self.session.engine.clock.now_ms());
-        self.batch.clear();
-        works.into_iter().try_for_each(|(partition, work)| self.settle(partition, work))
-    }
-
-    /// A step of each partition that has something to do.
-    fn steps(&self) -> Result<BTreeMap<i32, Work>, SessionError> {
-        let engine = self.session.engine;
-        let mut works = BTreeMap::new();
-        for (partition, running) in &self.running {
-            let records = self.batch.of(*partition);
-            let due = running.due(engine.clock, engine.settings.timers_max)?;
-            if records.is_empty() && due.timers.is_empty() {
-                continue;
-            }
-            let (rules, Partition { store, meta, .. }) = (engine.rules, running);
-            let step = step::step(Before { rules, partition: *partition, store, meta }, &due, records)?;
-            if step.has_effect(&running.meta) || step.stopped.is_some() {
-                works.insert(*partition, Work { due, step });
-            }
-        }
-        Ok(works)
+        report::latency(self.batch.by_partition(), engine.clock.now_ms());
+        works.into_iter().try_for_each(|(partition, work)| self.settle(partition, work))?;
+        self.batch
+            .worked_off(|partition| self.running.get(&partition).map(|running| running.meta.src_next()));
+        Ok(())
     }
 
     /// Commits the steps that got anywhere. What can't be known or made good here ends the session: then everything is
@@ -225,7 +230,7 @@ impl<'a> Worker<'a> {
         }
         let (engine, started) = (self.session.engine, Instant::now());
         let watch = |act: Act| {
-            self.pulse.begins(Some(act));
+            self.pulse.begins(Task::Commit(act));
             !(self.session.over)() && !engine.contest.is_lost()
         };
         let means = Means {
@@ -239,8 +244,7 @@ impl<'a> Worker<'a> {
         let start = State::start(self.producer.is_doubtful());
         let mut commit = Commit::new(means, &mut self.producer, &shares);
         let end = protocol::run(start, &mut commit);
-        metrics::counter!(metric::TRANSACTIONS, "end" => format!("{end:?}").to_lowercase()).increment(1);
-        metrics::histogram!(metric::COMMIT_SECONDS).record(started.elapsed().as_secs_f64());
+        report::transaction(end, started.elapsed());
         let (failure, elsewhere) = (commit.failure.take(), std::mem::take(&mut commit.elsewhere));
         match (end, failure) {
             _ if engine.contest.is_lost() => {
@@ -257,14 +261,17 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// After an abort: the records stay, and are tried again; partitions that went meanwhile are dropped by order.
+    /// After an abort: the records stay, and are tried again, at first the half of them; partitions that went meanwhile are dropped by
+    /// order.
     fn pause(&mut self) -> Result<(), SessionError> {
         self.aborted += 1;
+        self.batch.halve();
         if self.aborted > self.session.engine.settings.restarts_max {
             return Err(SessionError::Fruitless { times: self.aborted });
         }
         let pause = PAUSE_MAX.min(PAUSE_MIN * 2u32.saturating_pow(self.aborted));
         warn!(aborted = self.aborted, ?pause, "transaction aborted, its records are tried again");
+        self.pulse.begins(Task::Pause);
         self.session.engine.stop.wait_timeout(pause);
         Ok(())
     }
@@ -274,6 +281,7 @@ impl<'a> Worker<'a> {
         let (Work { due, step }, Some(running)) = (work, self.running.get_mut(&partition)) else {
             return Ok(());
         };
+        self.pulse.begins(Task::Settle { partition });
         if step.has_effect(&running.meta) {
             report::counts(&step.counts);
             running.settle(&step, &due)?;
@@ -296,6 +304,7 @@ impl<'a> Worker<'a> {
             return Ok(());
         }
         self.looked_at = Instant::now();
+        self.pulse.begins(Task::KeepUp);
         match self.changelog_ends() {
             Ok(ends) => {
                 self.running.values_mut().zip(ends).for_each(|(running, progress)| running.saw(progress));
@@ -303,8 +312,8 @@ impl<'a> Worker<'a> {
             Err(error) => warn!(%error, "ends of the changelogs not read"),
         }
         for (partition, running) in &mut self.running {
+            self.pulse.begins(Task::Expire { partition: *partition });
             running.expire(engine.rules.window)?;
-            report::ids(*partition, &running.store);
         }
         Ok(())
     }
