@@ -11,7 +11,7 @@ const EMAIL_TOKEN: &str = "~eml:";
 const DELIVERY: &str = "~dlv:";
 const EVENT: &str = "~evt:";
 
-/// What an event says of the person it is about. Empty texts count as absent.
+/// What an event says of the person it is about. Empty texts count as absent, and so do e-mail addresses that are none (`n/a`).
 #[derive(Clone, Copy, Default)]
 pub struct Person<'a> {
     /// The vendor's `identifiers` object, where the event has one.
@@ -71,10 +71,11 @@ impl CustomerKey {
         let present = |text: Option<&'_ str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
         let ids = person.identifiers.unwrap_or_default();
         let email = || {
-            present(ids.email)
-                .or_else(|| present(person.email_address))
-                .or_else(|| present(person.email_recipient))
-                .map(|address| format!("{EMAIL_TOKEN}{}", tokens.token(Kind::Email, &address)))
+            [ids.email, person.email_address, person.email_recipient]
+                .into_iter()
+                .flatten()
+                .find(|text| is_address(text))
+                .map(|address| format!("{EMAIL_TOKEN}{}", tokens.token(Kind::Email, address)))
         };
         let customer_id = || present(person.customer_id).map(|id| escape(&id));
         let holder = if person.identifiers.is_some() {
@@ -145,6 +146,11 @@ impl<'a> Holder<'a> {
     pub fn is_person(&self) -> bool {
         matches!(self, Self::Id(_) | Self::CioId(_) | Self::EmailToken(_))
     }
+}
+
+/// Senders write placeholders for addresses they don't know, and one placeholder must not be one customer.
+fn is_address(text: &str) -> bool {
+    text.trim().rsplit_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())
 }
 
 fn escape(id: &str) -> String {

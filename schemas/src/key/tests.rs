@@ -32,6 +32,27 @@ fn without_identifiers_the_customer_id_comes_first() {
     assert!(key(&person, None).starts_with("~eml:"));
 }
 
+/// Else everybody whose address is a placeholder would be one customer.
+#[test]
+fn what_is_no_address_is_nobodys() {
+    let none = [" ", "n/a", "@", "ada@", " @example.com", "ada@ ", "\u{a0}@@"];
+    for none in none {
+        let person = Person {
+            identifiers: ids("", "", none),
+            email_address: Some(none),
+            email_recipient: Some(none),
+            ..Person::default()
+        };
+        assert_eq!(key(&person, Some("d")), "~dlv:d", "{none}");
+        assert_eq!(key(&Person { customer_id: Some("u1"), ..person }, Some("d")), "u1", "{none}");
+        let address = Person { email_address: Some("a@b"), ..Person::default() };
+        let next = Person { email_recipient: Some("a@b"), ..person };
+        assert_eq!(key(&next, Some("d")), key(&address, None), "{none}");
+        let next = Person { email_address: Some(" A@B "), email_recipient: Some("c@d"), ..person };
+        assert_eq!(key(&next, Some("d")), key(&address, None), "{none}");
+    }
+}
+
 #[test]
 fn a_message_to_nobody_is_keyed_by_its_delivery_and_else_by_itself() {
     assert_eq!(key(&Person::default(), Some("RPIL==")), "~dlv:RPIL==");

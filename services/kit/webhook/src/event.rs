@@ -17,8 +17,8 @@ use crate::time::EventTime;
 /// An event, its fields found wherever the sender put them: in `data` first, then at the top level.
 ///
 /// Nothing but a metric is required. Ids are texts, given as strings or numbers; null and "" are absent; of a repeated
-/// name the first counts. A field of a shape that nobody expects is not lost: it stays in `rest`. Texts are borrowed from the
-/// event's bytes where they hold no escapes.
+/// name the first counts. A field of a shape that nobody expects is not lost: it stays in `rest`, but for `recipients`, which
+/// never does. Texts are borrowed from the event's bytes where they hold no escapes.
 #[derive(Clone, PartialEq, Default)]
 pub struct Event<'a> {
     /// The sender's id of this event, at most [`EVENT_ID_BYTES_MAX`] bytes.
@@ -47,7 +47,7 @@ pub struct Event<'a> {
     pub template_id: Option<Cow<'a, str>>,
     /// Whom the message was for, as the channel addresses people. Of a flat e-mail event, its `email_address`.
     pub recipient: Option<Cow<'a, str>>,
-    /// The devices that a push was for.
+    /// The devices that a push was for: what `recipients` lists, but for items that say nothing of a device.
     pub devices: Vec<Device<'a>>,
     /// Subject line.
     pub subject: Option<Cow<'a, str>>,
@@ -88,11 +88,11 @@ pub struct Ids<'a> {
     pub cio_id: Option<Cow<'a, str>>,
 }
 
-/// A device that a push was for.
+/// A device that a push was for. Of what the sender lists as a text, that is the push token; other shapes are no device.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Device<'a> {
     /// The device's push token: an address (E2).
-    pub device_id: Cow<'a, str>,
+    pub device_id: Option<Cow<'a, str>>,
     /// ios, android or another.
     pub platform: Option<Cow<'a, str>>,
     /// Why it could not be reached.
@@ -166,10 +166,7 @@ impl<'a> Event<'a> {
             }),
             customer_id: self.customer_id.as_deref(),
             email_address: self.email_address.as_deref(),
-            email_recipient: self
-                .recipient
-                .as_deref()
-                .filter(|recipient| self.channel == "email" && recipient.contains('@')),
+            email_recipient: self.recipient.as_deref().filter(|_| self.channel == "email"),
         }
     }
 
@@ -217,7 +214,7 @@ impl<'a> Event<'a> {
             transactional_message_id: fields.text(Field::TransactionalMessageId),
             template_id: fields.text(Field::ContentId).or_else(|| fields.text(Field::TemplateId)),
             recipient: fields.text(Field::Recipient),
-            devices: fields.read(Field::Recipients, devices).unwrap_or_default(),
+            devices: fields.devices(),
             subject: fields.text(Field::Subject),
             href: fields.text(Field::Href),
             link_id: fields.text(Field::LinkId),
@@ -261,6 +258,14 @@ impl<'a> Fields<'a> {
         self.read(field, text)
     }
 
+    /// Takes all that is there: left over, a push token would be taken for a text.
+    fn devices(&mut self) -> Vec<Device<'a>> {
+        let [data, top] = [&mut self.data, &mut self.top].map(|level| {
+            level.take(Field::Recipients, |json| Some(devices(json))).value().unwrap_or_default()
+        });
+        if data.is_empty() { top } else { data }
+    }
+
     /// Takes the three that make a customer key; others (a phone) stay in `rest` under the same name.
     fn identifiers(&mut self) -> Option<Ids<'a>> {
         let mut object = self.read(Field::Identifiers, Object::read)?;
@@ -286,18 +291,21 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn devices(json: &str) -> Option<Vec<Device<'_>>> {
-    let items = serde_json::from_str::<Vec<&RawValue>>(json).ok()?;
-    items.into_iter().map(|item| device(item.get())).collect()
+fn devices(json: &str) -> Vec<Device<'_>> {
+    let items = serde_json::from_str::<Vec<&RawValue>>(json);
+    let items = items.map_or_else(|_| vec![json], |items| items.into_iter().map(RawValue::get).collect());
+    items.into_iter().map(device).filter(|device| *device != Device::default()).collect()
 }
 
-fn device(json: &str) -> Option<Device<'_>> {
-    let mut object = Object::read(json)?;
-    Some(Device {
-        device_id: object.take("device_id", text).value()?,
-        platform: object.take("device_platform", text).value(),
-        failure_message: object.take("failure_message", text).value(),
-    })
+fn device(json: &str) -> Device<'_> {
+    match Object::read(json) {
+        Some(mut object) => Device {
+            device_id: object.take("device_id", text).value(),
+            platform: object.take("device_platform", text).value(),
+            failure_message: object.take("failure_message", text).value(),
+        },
+        None => Device { device_id: Found::of(Some(json), text).value(), ..Device::default() },
+    }
 }
 
 /// Says what kind of event it is, never whose (E2).

@@ -123,12 +123,39 @@ fn a_repeated_name_is_no_fault_and_the_first_counts() {
 #[test]
 fn what_has_another_shape_stays_in_the_rest() {
     let event = event(&json!({"metric": "sent", "object_type": 7, "event_id": ["a"], "timestamp": {"at": 1},
-        "data": {"recipient": {"to": "x"}, "recipients": [{"device": 1}], "machine": "perhaps", "synthetic": "true"}}));
+        "data": {"recipient": {"to": "x"}, "machine": "perhaps", "synthetic": "true"}}));
     assert_eq!((event.event_id_state, event.time), (EventIdState::Unusable, EventTime::Absurd));
     assert_eq!((event.channel.as_ref(), event.synthetic, event.machine), ("unknown", Some(true), None));
     let rest = json!({"object_type": 7, "event_id": ["a"], "timestamp": {"at": 1}, "recipient": {"to": "x"},
-        "recipients": [{"device": 1}], "machine": "perhaps"});
+        "machine": "perhaps"});
     assert_eq!(Value::Object(event.rest.to_map()), rest);
+}
+
+/// E2: a push token is an address, so that nothing that was listed with it may be kept unread.
+#[test]
+fn an_odd_recipient_hides_no_other_and_none_is_left_over() {
+    let ids = |recipients: Value| {
+        let data = json!({"metric": "sent", "object_type": "push", "recipients": [{"device_id": "top"}],
+            "data": {"recipients": recipients}});
+        let event = event(&data);
+        assert!(event.rest.is_empty(), "{data}");
+        let ids = event.devices.iter().map(|device| device.device_id.as_deref().unwrap_or("-").to_owned());
+        ids.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(ids(json!([{"device_id": "a"}, {"device_id": "b", "device_platform": 1}])), "a b");
+    assert_eq!(ids(json!([{"device_id": "a"}, {"device_id": null}])), "a");
+    assert_eq!(ids(json!([{}, 7, "", null, true, "a", ["x"], {"device": "x"}, {"device_id": ["x"]}])), "7 a");
+    assert_eq!(
+        ids(json!([{"device_id": null, "failure_message": "Unregistered"}, {"device_id": "a"}])),
+        "- a"
+    );
+    assert_eq!(ids(json!({"device_id": "a"})), "a");
+    assert_eq!(ids(json!("a")), "a");
+    for nothing in [json!(null), json!([]), json!(""), json!({}), json!(true), json!([[["x"]]])] {
+        assert_eq!(ids(nothing), "top");
+    }
+    let given = event(&json!({"metric": "bounced", "recipients": ["a"]}));
+    assert_eq!((&*given.channel, given.rest.is_empty()), ("push", true));
 }
 
 #[test]

@@ -5,6 +5,7 @@ import aftersend.v1.RawRecord;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.MissingNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -65,7 +66,7 @@ final class Events {
             .setSubject(redaction.text(text(data, "subject")))
             .setHref(redaction.text(text(data, "href")))
             .setLinkId(text(data, "link_id"))
-            .setFailureMessage(redaction.text(text(data, "failure_message")))
+            .setFailureMessage(redaction.text(failure(data)))
             .setBounceClass(bounced ? "hard" : null)
             .setBounceBlame(bounced ? "recipient" : null)
             .setMachine(truth(data, "machine"))
@@ -115,6 +116,33 @@ final class Events {
         }
     }
 
+    /** Why the message failed, or else the first of its devices. */
+    private static String failure(JsonNode data) {
+        String failure = text(data, "failure_message");
+        for (JsonNode device : data.path("recipients")) {
+            failure = failure == null ? text(device, "failure_message") : failure;
+        }
+        return failure;
+    }
+
+    private ArrayNode recipients(JsonNode data) {
+        ArrayNode recipients = JsonNodeFactory.instance.arrayNode();
+        for (JsonNode device : data.path("recipients")) {
+            ObjectNode recipient = recipients.addObject();
+            String token = text(device, "device_id");
+            put(recipient, "token", token == null ? null : redaction.deviceToken(token));
+            put(recipient, "platform", redaction.text(text(device, "device_platform")));
+            put(recipient, "failure_message", redaction.text(text(device, "failure_message")));
+        }
+        return recipients;
+    }
+
+    private static void put(ObjectNode object, String name, String text) {
+        if (text != null) {
+            object.put(name, text);
+        }
+    }
+
     /** All other fields as one JSON object; message bodies left out. */
     private String metadata(JsonNode event, JsonNode data, String metric) {
         ObjectNode rest = JsonNodeFactory.instance.objectNode();
@@ -125,6 +153,10 @@ final class Events {
         leave(data.path("identifiers"), Set.of("id", "email", "cio_id"), true, others);
         if (!others.isEmpty()) {
             rest.set("identifiers", others);
+        }
+        ArrayNode recipients = recipients(data);
+        if (!recipients.isEmpty()) {
+            rest.set("recipients", recipients);
         }
         try {
             return JSON.writeValueAsString(rest);
