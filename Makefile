@@ -11,7 +11,7 @@ export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 BUILD := --release --workspace --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test bench verify clean distclean
+.PHONY: help setup build run test bench chaos verify clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

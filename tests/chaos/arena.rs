@@ -42,11 +42,21 @@ pub(crate) struct Plan {
     pub(crate) batch: usize,
     /// Events a second.
     pub(crate) pace: u64,
+    /// Kills that are asked for where this is a long run: it takes all of a scenario's faults.
+    pub(crate) kills: Option<u64>,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { seed: dice::seed(), partitions: 4, instances: 1, workers: 2, batch: 40, pace: 400 }
+        Self {
+            seed: dice::seed(),
+            partitions: 4,
+            instances: 1,
+            workers: 2,
+            batch: 40,
+            pace: 400,
+            kills: dice::kills(),
+        }
     }
 }
 
@@ -70,17 +80,20 @@ pub(crate) struct Arena {
     feed: Option<Feed>,
     /// Events that raw has from earlier feeds.
     fed: u64,
+    /// Markers that drills were given.
+    markers: u32,
 }
 
 impl Arena {
     /// Topics on `kafka`, and processors that are not started yet.
     pub(crate) fn new(name: &str, kafka: Kafka, plan: Plan) -> Arena {
-        say(format_args!("{name}: {plan:?}; again: make chaos SEED={} ARGS={name}", plan.seed));
+        let (seed, kills) = (plan.seed, plan.kills.map(|kills| kills.to_string()).unwrap_or_default());
+        say(format_args!("{name}: {plan:?}; again: make chaos KILLS={kills} SEED={seed} ARGS={name}"));
         let world = World::on(kafka.direct(), "chaos", plan.partitions);
         let instances =
             (0..plan.instances).map(|number| Instance::new(&world, &kafka, number, &plan)).collect();
         let (sender, eye, workload) = (Sender::new(&world), Eye::new(&world), Workload::new(plan.seed, 150));
-        let (tally, total, expected_dead_letters, feed, fed) = Default::default();
+        let (tally, total, expected_dead_letters, feed, fed, markers) = Default::default();
         Arena {
             kafka,
             world,
@@ -94,6 +107,7 @@ impl Arena {
             workload,
             feed,
             fed,
+            markers,
         }
     }
 
@@ -125,7 +139,9 @@ impl Arena {
 
     /// Starts a processor that will stand still at the nth time of a point; answers the marker that tells, and that is to be removed.
     pub(crate) fn start_drilled(&mut self, who: usize, point: &str, nth: u32) -> PathBuf {
-        let marker = self.world.path(&format!("{point}-{who}-{}", self.tally.faults));
+        self.markers += 1;
+        let marker = self.world.path(&format!("{point}-{who}-{}", self.markers));
+        assert!(!marker.exists(), "a marker that is there already tells nothing");
         self.instances[who].start(&self.world, Some(format!("{point}:{nth}:{}", marker.display())));
         marker
     }

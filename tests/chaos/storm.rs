@@ -42,6 +42,7 @@ fn round(seed: u64, kills: u64, tell: &dyn Fn(u64)) -> Tally {
         instances: dice.one_of(&[1, 2, 3]),
         workers: dice.one_of(&[1, 2, 4]),
         batch: dice.one_of(&[10, 40, 200]),
+        kills: Some(kills),
         ..Plan::default()
     };
     // Most rounds on the Kafka that is there; some on one of their own, which may be broken too.
@@ -50,7 +51,6 @@ fn round(seed: u64, kills: u64, tell: &dyn Fn(u64)) -> Tally {
         50..75 => Kafka::own(1),
         _ => Kafka::own(3),
     };
-    say(format_args!("{plan:?}; this round alone: make chaos SEED={seed} KILLS={kills} ARGS=storm"));
     let mut arena = Arena::new("p1_p2_p3_a_storm", kafka, plan);
     arena.begin();
     let mut dice = Dice::new(seed, FAULTS);

@@ -18,6 +18,8 @@ use crate::fault::let_pass;
 const BLOCK: u64 = 250;
 /// A record that the brokers have not taken by then is sent again: no fault lasts as long.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(20);
+/// So often in vain, and there are no brokers any more.
+const TRIES: usize = 5;
 const TICK: Duration = Duration::from_millis(20);
 
 /// What puts events on raw, as the gateway would.
@@ -42,11 +44,15 @@ impl Sender {
 
     /// Sends `events` and waits until raw has each of them, be it twice.
     pub(crate) fn send(&self, events: impl Iterator<Item = Event>) {
-        let mut waiting: Vec<(Event, Delivery)> = events.map(|event| self.queued(event)).collect();
-        while !waiting.is_empty() {
-            let lost = waiting.into_iter().filter_map(|(event, sent)| sent.wait().is_err().then_some(event));
-            waiting = lost.collect::<Vec<_>>().into_iter().map(|event| self.queued(event)).collect();
+        let mut missing: Vec<Event> = events.collect();
+        for _ in 0..TRIES {
+            let waiting: Vec<_> = missing.into_iter().map(|event| self.queued(event)).collect();
+            missing = lost(waiting);
+            if missing.is_empty() {
+                break;
+            }
         }
+        assert!(missing.is_empty(), "raw takes no events any more");
     }
 
     /// Sends one record that may be no event, and waits until raw has it.
@@ -68,7 +74,7 @@ impl Sender {
 /// Events on their way.
 pub(crate) struct Feed {
     enough: Arc<AtomicBool>,
-    thread: JoinHandle<u64>,
+    thread: Option<JoinHandle<u64>>,
 }
 
 impl Feed {
@@ -90,19 +96,29 @@ impl Feed {
                         let_pass(tick.saturating_duration_since(Instant::now()));
                     }
                 }
-                let lost = std::mem::take(&mut waiting)
-                    .into_iter()
-                    .filter_map(|(event, sent)| sent.wait().is_err().then_some(event));
-                sender.send(lost.collect::<Vec<_>>().into_iter());
+                sender.send(lost(std::mem::take(&mut waiting)).into_iter());
             }
             next
         });
-        Feed { enough, thread }
+        Feed { enough, thread: Some(thread) }
     }
 
     /// Ends it, and answers the number of the event that would have come next: raw has all before it.
-    pub(crate) fn finish(self) -> u64 {
+    pub(crate) fn finish(mut self) -> u64 {
         self.enough.store(true, Ordering::Relaxed);
-        self.thread.join().expect("the feed doesn't panic")
+        let thread = self.thread.take().expect("it is finished once");
+        thread.join().expect("the feed doesn't panic")
     }
+}
+
+/// Of a test that failed; a thread of its own would feed all that follow.
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.enough.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Events that the brokers have not taken.
+fn lost(sent: Vec<(Event, Delivery)>) -> Vec<Event> {
+    sent.into_iter().filter_map(|(event, sent)| sent.wait().is_err().then_some(event)).collect()
 }

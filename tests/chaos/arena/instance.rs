@@ -134,6 +134,14 @@ impl Instance {
         http::get(process.admin, "/metrics").ok().map(|answer| Exposition::new(answer.body))
     }
 
+    /// How many hours its own clock is ahead of the machine's, by what it logged last.
+    pub(crate) fn hours_ahead(&self) -> i64 {
+        let log = self.process.as_ref().map(Process::log).unwrap_or_default();
+        let last =
+            log.lines().last().and_then(|line| line.split(' ').next()).expect("it has logged something");
+        wall_clock::hours_ahead(last)
+    }
+
     /// Whether it runs, and says that it is ready.
     pub(crate) fn works(&self) -> bool {
         let process = self.process.as_ref().filter(|_| !self.paused);
@@ -154,6 +162,11 @@ impl Instance {
     /// Doubts resolved since its start, with that verdict.
     pub(crate) fn doubts(&self, verdict: &str) -> u64 {
         self.sum("processor_doubts_total", ("verdict", verdict))
+    }
+
+    /// Stores that it found damaged since its start, and wiped.
+    pub(crate) fn wiped(&self) -> u64 {
+        self.sum("processor_stores_wiped_total", ("cause", "damaged"))
     }
 
     /// Partitions that it works on.

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::SystemTime;
 
 /// Ends in becoming the processor. Both files lie beside its disk.
 pub(super) const LAUNCHER: [&str; 4] = [
@@ -13,6 +14,16 @@ pub(super) const LAUNCHER: [&str; 4] = [
     "sh",
 ];
 const SOURCE: &str = include_str!("wall_clock.c");
+
+/// How many hours `time`, as logs tell it, is after the machine's.
+pub(super) fn hours_ahead(time: &str) -> i64 {
+    let read = Command::new("date").args(["-d", time, "+%s"]).output().expect("date can be run");
+    let seconds: i64 = String::from_utf8_lossy(&read.stdout).trim().parse().expect("a log line has a time");
+    let now = SystemTime::UNIX_EPOCH.elapsed().expect("the clock is past 1970").as_secs();
+    let ahead = seconds - i64::try_from(now).expect("seconds fit");
+    // What was logged some minutes ago counts as now.
+    (ahead + 1_800).div_euclid(3_600)
+}
 
 /// The hands of the clock.
 pub(crate) struct WallClock {

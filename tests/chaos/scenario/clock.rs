@@ -24,6 +24,7 @@ fn p1_p5_a_wall_clock_that_jumps_or_is_wrong_at_the_start_costs_nothing() {
         arena.await_commits(MEANWHILE);
         for then in [Then::SameDisk, Then::LostDisk] {
             arena.suffer(&Fault::Kill { who: 0, after: Duration::ZERO, then });
+            assert_eq!(arena.instances[0].hours_ahead(), hours, "the processor goes by its own clock");
         }
     }
     // Where nothing comes any more, only the clock tells what is due.

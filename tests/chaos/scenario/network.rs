@@ -93,16 +93,34 @@ fn p1_a_late_commit_does_not_end_a_later_transaction() {
 /// log. It stays open. Of three brokers, only the one that decides was out of reach for a moment.
 #[test]
 fn p1_a_late_commit_does_not_end_the_transaction_that_is_open() {
-    let name = "p1_a_late_commit_does_not_end_the";
-    let mut arena = Arena::new(name, Kafka::own(3), Plan { workers: 1, ..Plan::default() });
+    deliver_inside_a_later("p1_a_late_commit_does_not_end_the", Kafka::own(3), |arena, node| {
+        arena.kafka.proxy().links()[node].cut();
+    });
+}
+
+/// P1: KIP-890, and no connection was ever broken: the client itself closes the one on which a commit has had no answer for too long,
+/// says little of it, and commits on another. What it closed delivers all the same.
+#[test]
+fn p1_a_commit_that_arrives_after_its_request_timed_out_ends_nothing_else() {
+    deliver_inside_a_later("p1_a_commit_that_arrives_after", Kafka::own(1), |_, _| {});
+}
+
+/// A commit is held back, its client commits once more after `disturb`, which is told the broker, and goes on; then what was held arrives
+/// while a later transaction of the same producer, as far as the client knows, stands open with all its records in the log.
+fn deliver_inside_a_later(name: &str, kafka: Kafka, disturb: impl FnOnce(&Arena, usize)) {
+    let mut arena = Arena::new(name, kafka, Plan { workers: 1, ..Plan::default() });
     arena.feed();
     let marker = arena.start_drilled(0, "flushed", 30);
-    let proxy = arena.kafka.proxy();
-    let commits = Rule::new(Api::END_TXN, Action::Hold).when(|request| request.commits == Some(true));
-    let late = proxy.arm(commits.after(20));
+    let after_some = |action| {
+        let rule = Rule::new(Api::END_TXN, action).when(|request| request.commits == Some(true));
+        arena.kafka.proxy().arm(rule.after(20))
+    };
+    let (late, again) = (after_some(Action::Hold), after_some(Action::Delay(Duration::ZERO)));
     let node = late.await_struck(PATIENCE).expect("a processor commits").node;
-    proxy.links()[node].cut();
+    disturb(&arena, node);
+    assert!(again.await_answered(PATIENCE), "the client commits once more");
     arena.await_marker(0, &marker);
+    assert_eq!(["committed", "aborted"].map(|verdict| arena.instances[0].doubts(verdict)), [0, 0]);
     let warehouse = arena.world.topic(schemas::topic::Topic::Warehouse);
     assert!(warehouse.has_open_transaction());
     late.release();

@@ -71,7 +71,8 @@ fn a_chain_of_kills_leaves_each_event_once() {
     successor.stopped();
 }
 
-/// C4, C5, C8, C9: killed wherever it happens to be, again and again, while one small transaction follows the other.
+/// Killed wherever it happens to be, again and again, while one small transaction follows the other: by chance C4, C5 or C8, which have
+/// drills of their own elsewhere.
 #[test]
 fn a_kill_at_any_moment_leaves_each_event_once() {
     let bench = Bench::new("anywhere.");

@@ -31,25 +31,30 @@ impl Bench {
     }
 }
 
-/// P1, P3: the second run knows what the first one did, and reads only the changelogs' tails. That it needs no more is shown
-/// by taking the rest away.
+/// P1, P3: the last run knows what those before it did until they were killed, and reads only the changelogs' tails. That it needs no
+/// more is shown by taking the rest away. What the last kill met was committed, and not on disk.
 #[test]
 fn p3_the_same_disk_goes_on_without_the_whole_changelog() {
     let bench = Bench::new("same-disk.");
-    let first = bench.start("disk").ready();
-    bench.work_off(0..400);
-    first.stopped();
-    bench.assert_each_once(0..400);
+    let (tail, dedupe) = (bench.tail(), bench.topics.name(Topic::Dedupe));
+    bench.publish_events(0..300);
+    bench.kill_when("disk", || bench.is_worked_off(&tail));
+    bench.publish_events((0..300).step_by(9).chain(300..400));
+    bench.kill_at("disk", "committed", 2);
     let seqs = bench.seqs();
 
+    let mut left = 0;
     for partition in partitions() {
         let progress = bench.progress("disk", partition);
-        assert!(progress.state_next() > NextOffset(0), "partition {partition}");
-        bench.cut(Topic::Dedupe, partition, progress.dedupe_next().0);
+        let noted = progress.dedupe_next();
+        assert!(progress.state_next() > NextOffset(0) && noted > NextOffset(0), "partition {partition}");
+        bench.cut(Topic::Dedupe, partition, noted.0);
+        left += tail.stable_end(dedupe, partition).expect("an end").0 - noted.0;
     }
-    let second = bench.start("disk").ready();
+    assert!(left > 0, "a tail is to be replayed");
+    let last = bench.start("disk").ready();
     bench.work_off(0..500);
-    second.stopped();
+    last.stopped();
     bench.assert_each_once(0..500);
     for (before, after) in seqs.into_iter().zip(bench.seqs()) {
         assert!(after > before, "the numbers go on");

@@ -63,16 +63,20 @@ impl Bench {
 
     /// Waits until the group stands at the end of raw.
     pub(crate) fn worked_off(&self) {
-        let (tail, raw) = (self.tail(), self.topics.name(Topic::Raw));
-        for partition in partitions() {
+        let tail = self.tail();
+        until("raw is worked off", || self.is_worked_off(&tail));
+    }
+
+    /// Whether the group stands at the end of raw.
+    pub(crate) fn is_worked_off(&self, tail: &Tail) -> bool {
+        let raw = self.topics.name(Topic::Raw);
+        partitions().all(|partition| {
             // A broker that has just come back may not answer yet.
-            let end = || tail.extent(raw, partition).ok().map(|(_, end)| end);
+            let end = tail.extent(raw, partition).ok().map(|(_, end)| end);
             let stands =
                 || tail.committed(raw, partition, Duration::from_secs(1)).ok().and_then(|at| at.next);
-            until("raw is worked off", || {
-                end().is_some_and(|end| end == NextOffset(0) || stands() == Some(end))
-            });
-        }
+            end.is_some_and(|end| end == NextOffset(0) || stands() == Some(end))
+        })
     }
 
     /// P1: each event of `numbers` took effect exactly once, counted three ways; and lies where its input lay.

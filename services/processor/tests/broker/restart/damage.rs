@@ -27,7 +27,8 @@ impl Bench {
     }
 }
 
-/// C11: each partition's store is damaged in another way. All are wiped and filled again, and nothing is lost or doubled.
+/// C11: each partition's store is damaged in another way. All are wiped and filled again, it is said of each, and nothing is lost or
+/// doubled.
 #[test]
 fn c11_damaged_stores_are_wiped_and_restored() {
     let bench = Bench::used("damaged.");
@@ -36,6 +37,11 @@ fn c11_damaged_stores_are_wiped_and_restored() {
         fs::remove_file(path).expect("removes");
     }
     bench.garble("disk", 2, |name| name == "CURRENT");
+    bench.kill_when("disk", || {
+        let log = bench.log();
+        partitions()
+            .all(|partition| log.contains(&format!("changelogs partition={partition} cause=\"damaged\"")))
+    });
     bench.still_starts();
     // The wiped ones are sound now.
     for partition in partitions() {
