@@ -14,9 +14,12 @@ use crate::fault::{Fault, REQUESTS, Then};
 /// Transactions after which work counts as resumed.
 const MORE: u64 = 5;
 
+/// One that has positions of every partition: without, a doubt says nothing, and is left to a restore.
 fn arena(name: &str) -> Arena {
     let mut arena = Arena::new(name, Kafka::own(1), Plan { workers: 1, ..Plan::default() });
     arena.begin();
+    arena.await_commits(MORE);
+    arena.await_caught_up();
     arena
 }
 
