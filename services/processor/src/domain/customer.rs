@@ -97,7 +97,7 @@ pub struct Customer<'a> {
     pub click_at: Option<i64>,
     /// The latest human click, human open or conversion, Unix milliseconds.
     pub engaged_at: Option<i64>,
-    /// Up to which deadline lifted suppressions were taken off their topic, Unix milliseconds.
+    /// Up to which deadline lifted suppressions were taken off their topic, Unix milliseconds; `None` where they are on it.
     pub tombstoned_ms: Option<i64>,
 }
 

@@ -146,10 +146,12 @@ mod tests {
 
     use super::super::report::tests::Told;
     use super::*;
+    use crate::domain::timer::Kind;
     use crate::metric;
     use crate::state::identity::Identity;
     use crate::state::memory::{Budget, Shared};
     use crate::state::meta::Incarnation;
+    use crate::state::timer::Timer;
     use crate::transaction::assignment::Assignment;
 
     fn partition(folder: &TempDir, number: i32) -> Partition {
@@ -171,6 +173,29 @@ mod tests {
             drop(partition);
         });
         assert_eq!(told, [7.0, 0.0]);
+    }
+
+    /// P5: what is left of the batch may put off what seems due.
+    #[test]
+    fn p5_no_timer_fires_beside_a_part_of_a_batch() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut partition = partition(&folder, 0);
+        let mut writes = partition.store.batch();
+        writes.put_timer(&Timer { at_ms: 5, kind: Kind::Tombstone, key: b"u1".to_vec() });
+        writes.write().expect("writes");
+        partition.next_timer_ms = partition.store.next_timer_ms(0).expect("reads");
+        partition.reached_end(true);
+        let running = BTreeMap::from([(0, partition)]);
+        let window = Window::new(30).expect("within bounds");
+        let rules = Rules { window, tokens: TokenKey::development(), partitions: 9 };
+        let (clock, pulse, mut batch) = (Clock::showing(10), Pulse::default(), Batch::default());
+        let works =
+            |batch: &Batch| steps(&running, batch, (&rules, &clock, 10), &pulse).expect("reads").len();
+        assert_eq!(works(&batch), 1, "it has come up");
+        batch.halve();
+        assert_eq!(works(&batch), 0);
+        batch.worked_off(|_| None);
+        assert_eq!(works(&batch), 1);
     }
 
     /// No disk is so slow that a worker with many partitions is given up.
