@@ -1,7 +1,7 @@
 //! What one event costs the processor itself, without Kafka: `cargo bench --workspace --bench step`.
 //!
 //! Prints CPU microseconds of this thread per event, from `/proc/thread-self/schedstat` (Linux). RocksDB's background
-//! threads are not in it. `AFTERSEND_BENCH_EVENTS` (default 200000) and `AFTERSEND_BENCH_BATCH` (default 5000) set the size.
+//! threads are not in it. `AFTERSEND_BENCH_EVENTS` (default 200000) and `AFTERSEND_BENCH_BATCH` (default 10000) set the size.
 
 #![expect(clippy::print_stdout, reason = "the figures are the result")]
 
@@ -32,7 +32,7 @@ const PEOPLE: usize = 20_000;
 const COPY_EVERY: usize = 20;
 
 fn main() {
-    let (events, batch) = (size("AFTERSEND_BENCH_EVENTS", 200_000), size("AFTERSEND_BENCH_BATCH", 5_000));
+    let (events, batch) = (size("AFTERSEND_BENCH_EVENTS", 200_000), size("AFTERSEND_BENCH_BATCH", 10_000));
     let records = records(events);
     let bytes: usize = records.iter().map(Incoming::bytes).sum();
     println!(

@@ -43,7 +43,7 @@ static BATCH_RECORDS: Field = Field::new(
     "AFTERSEND_PROCESSOR_BATCH_RECORDS",
     "Records in one transaction at most.",
 )
-.default("5000");
+.default("10000");
 static BATCH_BYTES: Field = Field::new(
     "processor.batch_bytes",
     "AFTERSEND_PROCESSOR_BATCH_BYTES",
