@@ -44,7 +44,7 @@ impl Speed {
 }
 
 /// Has the kernel put on disk what it holds of files, and waits for it. By itself it would after half a minute, in the midst of what
-/// is measured next: of two gigabytes of events made for half load, that takes 30 % of a core meanwhile.
+/// is measured next: half load lost 30 % of a core to it.
 fn write_back() -> anyhow::Result<()> {
     let status = Command::new("sync").status().context("`sync` can't be run")?;
     ensure!(status.success(), "`sync` failed: {status}");
