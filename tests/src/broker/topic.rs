@@ -8,7 +8,7 @@ use kafka::{Connection, Incoming, NextOffset, RecordOffset};
 use schemas::codec;
 use schemas::record::Record;
 
-use crate::wait::await_that;
+use crate::wait::{PATIENCE, await_that, await_until};
 
 /// How long a transaction may stay undecided: longer than one lives whose producer was killed.
 const UNDECIDED_MAX: Duration = Duration::from_secs(90);
@@ -37,7 +37,7 @@ impl Topic {
         let tail = self.tail("aftersend-tests");
         let mut records = Vec::new();
         for partition in self.partitions() {
-            let (low, high) = tail.extent(&self.name, partition).expect("Kafka tells a log's extent");
+            let (low, high) = self.extent(&tail, partition);
             let decided = tail.await_decided(&self.name, partition, high, UNDECIDED_MAX, &|| false);
             decided.expect("every transaction ends");
             let read = tail.replay(&self.name, partition, low, &|| false, |record| {
@@ -75,10 +75,8 @@ impl Topic {
     #[must_use]
     pub fn length(&self) -> u64 {
         let tail = self.tail("aftersend-tests");
-        let extents = self.partitions().map(|partition| tail.extent(&self.name, partition));
-        let lengths = extents
-            .map(|extent| extent.expect("Kafka tells a log's extent"))
-            .map(|(low, high)| high.0 - low.0);
+        let extents = self.partitions().map(|partition| self.extent(&tail, partition));
+        let lengths = extents.map(|(low, high)| high.0 - low.0);
         u64::try_from(lengths.sum::<i64>()).expect("a log doesn't end before its beginning")
     }
 
@@ -89,8 +87,7 @@ impl Topic {
     #[must_use]
     pub fn ends(&self) -> Vec<NextOffset> {
         let tail = self.tail("aftersend-tests");
-        let end = |partition| tail.extent(&self.name, partition).expect("Kafka tells a log's extent").1;
-        self.partitions().map(end).collect()
+        self.partitions().map(|partition| self.extent(&tail, partition).1).collect()
     }
 
     /// Whether a transaction is open on it now: records are in the log, and not decided.
@@ -101,8 +98,9 @@ impl Topic {
     pub fn has_open_transaction(&self) -> bool {
         let tail = self.tail("aftersend-tests");
         self.partitions().any(|partition| {
-            let (_, high) = tail.extent(&self.name, partition).expect("Kafka tells a log's extent");
-            tail.stable_end(&self.name, partition).expect("Kafka tells a log's stable end") < high
+            let (_, high) = self.extent(&tail, partition);
+            let stable_end = || tail.stable_end(&self.name, partition).ok();
+            await_until("Kafka to tell a log's stable end", PATIENCE, stable_end) < high
         })
     }
 
@@ -132,6 +130,13 @@ impl Topic {
                 committed[place].is_some_and(|next| next.is_past(*last))
             })
         });
+    }
+
+    /// Where a partition's log begins and ends. Asked again where that fails: of several brokers, one that was killed gets its partitions
+    /// back minutes later, and then the one that leads them refuses to answer.
+    fn extent(&self, tail: &Tail, partition: i32) -> (NextOffset, NextOffset) {
+        let extent = || tail.extent(&self.name, partition).ok();
+        await_until("Kafka to tell a log's extent", PATIENCE, extent)
     }
 
     fn tail(&self, group: &str) -> Tail {
