@@ -20,7 +20,7 @@ const FUTURE: [u8; 12] = [0xc3, 0x01, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
 
 type Poison = (&'static str, Option<Vec<u8>>, Option<Vec<u8>>);
 
-/// What is to be set aside, by reason: key and value.
+/// What is to be set aside, by reason: key and value. `poison`, the one reason that is not here, takes a fault of ours.
 fn poison() -> Vec<Poison> {
     let key = || Some(KEY.as_bytes().to_vec());
     let json = |text: &str| Some(raw("poison", 1_767_225_600, text.as_bytes()));
@@ -35,6 +35,7 @@ fn poison() -> Vec<Poison> {
         ("foreign_key", Some(b"~who:1".to_vec()), json(good)),
         ("wrong_partition", Some(elsewhere()), json(good)),
         ("unsupported_kind", key(), Some(codec::encode(&command).expect("encodes"))),
+        ("no_id", key(), Some(raw("", 1_767_225_600, good.as_bytes()))),
         ("malformed_json", key(), json("{\"metric\":")),
         ("not_an_object", key(), json("[]")),
         ("no_metric", key(), json("{\"data\":{}}")),

@@ -67,6 +67,24 @@ fn p1_a_commit_whose_answer_never_came_is_found_out_and_kept() {
     arena.judge();
 }
 
+/// P1: C4, C5: killed with its commit on the way to the coordinator, which never hears of it; and killed when that has committed, before it
+/// has said so.
+#[test]
+fn p1_a_crash_with_a_commit_on_its_way_costs_nothing() {
+    let mut arena = arena("p1_a_crash_with_a_commit");
+    for action in [Action::Drop, Action::LoseReply] {
+        let strike = commits(&arena, action);
+        assert!(strike.await_struck(PATIENCE).is_some());
+        assert!(action == Action::Drop || strike.await_answered(PATIENCE), "the coordinator has committed");
+        arena.kill(0);
+        drop(strike);
+        arena.start(0);
+        arena.await_commit(0);
+        arena.await_commits(MORE);
+    }
+    arena.judge();
+}
+
 /// P1: C14: killed in doubt, before it could ask what became of its commit.
 #[test]
 fn p1_a_crash_in_doubt_leaves_a_doubt_that_the_next_start_resolves() {
