@@ -89,7 +89,7 @@ impl<'a> Control<'a> {
             }
             Rebalanced::Revoked(partitions, how) => {
                 info!(?partitions, ?how, "partitions go");
-                self.take_back(&partitions);
+                self.take_back(&partitions)?;
                 self.begins(Task::Release);
                 self.session.engine.drill.reached(Point::Revoked);
                 self.session.member.release(&partitions)?;
@@ -100,11 +100,10 @@ impl<'a> Control<'a> {
     }
 
     /// Closes the gate for `partitions`, and waits until their workers have let go: until then nobody else may have them.
-    fn take_back(&mut self, partitions: &[i32]) {
+    fn take_back(&mut self, partitions: &[i32]) -> Result<(), SessionError> {
         self.begins(Task::TakeBack);
         self.session.assignment.give_up(partitions);
         self.restorer.give_up(partitions);
-        self.stopped.retain(|partition, _| !partitions.contains(partition));
         let gone = partitions.iter().filter_map(|partition| self.placed.remove(partition));
         let mut workers: Vec<usize> = gone.collect();
         workers.sort_unstable();
@@ -119,6 +118,10 @@ impl<'a> Control<'a> {
             // A worker that has ended says nothing, and holds nothing. How long the others may take, the watch knows.
             let _ = all_done.recv();
         }
+        // What a worker had to say of them before it let go says nothing of whoever has them next.
+        self.hear()?;
+        self.stopped.retain(|partition, _| !partitions.contains(partition));
+        Ok(())
     }
 
     /// R7: hands partitions over whose restore is done.
