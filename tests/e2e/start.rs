@@ -56,6 +56,16 @@ fn a_bad_configuration_is_told_whole() {
     assert_eq!(sound.code, Some(0), "{}", sound.stderr);
 }
 
+/// Wrong arguments are a bad configuration too: clap's own exit code is 2.
+#[test]
+fn wrong_arguments_are_a_bad_configuration() {
+    let world = World::without_topics("arguments", 2);
+    assert_refused(&world.run(&["procesor"], &[]), 64, &["procesor", "processor"]);
+    assert_refused(&world.run(&["bootstrap", "--prob"], &[]), 64, &["--prob", "--probe"]);
+    let help = world.run(&["--help"], &[]);
+    assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""));
+}
+
 /// Every role that starts before bootstrap ends, and names the mend.
 #[test]
 fn a_missing_topic_names_bootstrap() {

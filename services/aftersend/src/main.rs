@@ -23,11 +23,19 @@ use cli::{Cli, Command, Reset};
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
-/// Exit code of a bad configuration: `EX_USAGE` of BSD's sysexits.
+/// Exit code of a bad configuration, wrong arguments among it: `EX_USAGE` of BSD's sysexits.
 const BAD_CONFIGURATION: u8 = 64;
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(told) => {
+            // Help and version come this way too. Where nobody reads any more, nothing can be said.
+            let _ = told.print();
+            return if told.use_stderr() { ExitCode::from(BAD_CONFIGURATION) } else { ExitCode::SUCCESS };
+        }
+    };
+    match run(cli) {
         Ok(code) => code,
         Err(error) => {
             if let Some(faults) = error.downcast_ref::<settings::Faults>() {
