@@ -130,7 +130,7 @@ impl SessionError {
 }
 
 impl Engine<'_> {
-    /// Runs until stopped, or until something fails. `committed` hears of every transaction.
+    /// Runs until stopped, or until something fails. `committed` hears of every transaction that is committed.
     ///
     /// # Errors
     /// See [`SessionError`]. Nothing is left open that the next session would not end.

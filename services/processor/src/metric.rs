@@ -18,7 +18,7 @@ pub const PRODUCER_RENEWALS: &str = "processor_producer_renewals_total";
 pub const STUCK_WORKERS: &str = "processor_stuck_workers";
 /// Times that the process gave itself up because a thread hung.
 pub const HOPELESS: &str = "processor_hopeless_workers_total";
-/// From T0 to T6.
+/// From a transaction's beginning to T6, a new producer included where it takes one.
 pub const COMMIT_SECONDS: &str = "processor_commit_seconds";
 /// From the raw record's append to its outputs' commit.
 pub const LATENCY_SECONDS: &str = "processor_latency_seconds";

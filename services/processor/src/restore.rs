@@ -8,7 +8,8 @@
 //!
 //! Why a crash in the middle loses nothing (C12): customers, positions and the mark "restoring" go through RocksDB's log, so what is
 //! read back is a prefix of what was written, and each position is in one batch with, or behind, what it stands for. Ids go in as
-//! whole files, which are on the disk before the position behind them is written. The meta comes last, with the mark's end.
+//! whole files, which are on the disk before the position behind them is written, or, where they are few, through the log like all
+//! else. The meta comes last, with the mark's end.
 
 use std::time::{Duration, Instant};
 

@@ -30,7 +30,7 @@ const PLACES: &[(&str, &[&str])] = &[
     ("rdkafka", &["services/kit/kafka"]),
     ("rdkafka-sys", &["services/kit/kafka"]),
     ("rocksdb", &["services/processor"]),
-    ("axum", &["services/gateway", "services/devkit", "services/kit/lifecycle"]),
+    ("axum", &["services/devkit", "services/kit/lifecycle"]),
     ("reqwest", &["services/kit/customerio", "services/bigquery-sink", "services/devkit"]),
     ("tonic", &["services/bigquery-sink", "services/devkit"]),
 ];

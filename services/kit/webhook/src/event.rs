@@ -14,7 +14,8 @@ use crate::object::{Found, Object, string, text, truth};
 use crate::rest::{Leftover, Rest};
 use crate::time::EventTime;
 
-/// An event, its fields found wherever the sender put them: in `data` first, then at the top level.
+/// An event, its fields found wherever the sender put them: in `data` first, then at the top level; its id, metric,
+/// object type and time at the top level only.
 ///
 /// Nothing but a metric is required. Ids are texts, given as strings or numbers; null and "" are absent; of a repeated
 /// name the first counts. A field of a shape that nobody expects is not lost: it stays in `rest`, but for `recipients`, which

@@ -1,4 +1,4 @@
-//! A customer's suppression entries: a pure reading of what is kept, each with its evidence (P6).
+//! A customer's suppression entries: a pure reading of what is kept, each with its evidence.
 
 use schemas::record::SuppressionEntry;
 

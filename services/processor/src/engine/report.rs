@@ -46,7 +46,7 @@ pub(super) fn ids(partition: i32, estimate: u64) {
     metrics::gauge!(metric::STORED_IDS, "partition" => partition.to_string()).set(approximate(estimate));
 }
 
-/// A transaction has ended so, this long after its T0. Only where it is committed and on disk was that the time to T6.
+/// A transaction has ended so, this long after it was begun. Only where it is committed and on disk was that the time to T6.
 pub(super) fn transaction(end: End, took: Duration) {
     metrics::counter!(metric::TRANSACTIONS, "end" => format!("{end:?}").to_lowercase()).increment(1);
     if end == End::Committed {

@@ -53,7 +53,7 @@ pub(super) struct Session<'a> {
     pub(super) watch: &'a Watch<'a>,
     /// Whether the session is to end.
     pub(super) over: &'a (dyn Fn() -> bool + Sync),
-    /// Hears of every transaction.
+    /// Hears of every transaction that is committed.
     pub(super) committed: &'a (dyn Fn() + Sync),
 }
 

@@ -124,7 +124,7 @@ pub struct Run {
     pub bucket: Day,
     /// For the late bucket, the day on which the ids were appended; else 0.
     pub appended: Day,
-    /// The ids, in the order met.
+    /// The ids, ascending.
     pub ids: Vec<[u8; 16]>,
 }
 

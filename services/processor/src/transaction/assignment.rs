@@ -38,7 +38,8 @@ impl Assignment {
         epoch
     }
 
-    /// Gives `partitions` up. Waits until nobody is inside the gate: from then on, none of them can be committed.
+    /// Gives `partitions` up. Waits until nobody is inside the gate: from then on, no commit of them is begun. (One
+    /// in doubt may yet be decided: whoever has the partition next waits for that in its restore.)
     pub fn give_up(&self, partitions: &[i32]) {
         self.write().epochs.retain(|partition, _| !partitions.contains(partition));
     }

@@ -165,7 +165,6 @@ impl<'a> Commit<'a> {
     }
 
     fn renew(&mut self) -> Reply {
-        metrics::counter!(metric::PRODUCER_RENEWALS).increment(1);
         match self.producer.renew() {
             Ok(()) => Reply::Done,
             Err(error) => {

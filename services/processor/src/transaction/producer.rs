@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use kafka::Connection;
 use kafka::transaction::{TransactionLimits, Transactional};
 
+use crate::metric;
+
 /// How long a new producer waits for the coordinator, which may still be loading. It is tried again after that.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// This many fences within [`FENCES_WITHIN`] are no accident.
@@ -31,9 +33,9 @@ impl Producer {
         Self { connection: connection.clone(), id, limits, current: None }
     }
 
-    /// Whether the next transaction wants another one: there is none, or a connection to a broker was disturbed. Without
-    /// KIP-890's second half, which librdkafka lacks, a delayed request of an earlier transaction could end a later one of
-    /// the same epoch.
+    /// Whether the next transaction wants another one: there is none, a connection to a broker was disturbed, or a coordinator took
+    /// its time. Without KIP-890's second half, which librdkafka lacks, a delayed request of an earlier transaction could end a
+    /// later one of the same epoch.
     #[must_use]
     pub fn is_doubtful(&self) -> bool {
         self.current.as_ref().is_none_or(Transactional::was_disturbed)
@@ -47,6 +49,7 @@ impl Producer {
         // The old one first: its connections close, and with them goes what is still on its way.
         self.current = None;
         self.current = Some(Transactional::init(&self.connection, &self.id, &self.limits, INIT_TIMEOUT)?);
+        metrics::counter!(metric::PRODUCER_RENEWALS).increment(1);
         Ok(())
     }
 

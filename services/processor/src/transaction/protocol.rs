@@ -93,7 +93,7 @@ pub enum Act {
 pub enum Reply {
     /// Done.
     Done,
-    /// Not done, and certainly without effect.
+    /// Not done, or not wholly. Before [`Act::Commit`] nothing of it is committed, and the refusal of a commit is certain.
     Refused,
     /// No answer, or one that says nothing. It may have been done.
     Unclear,

@@ -1,5 +1,5 @@
-//! The crash table of the commit protocol, each row with a real SIGKILL at its point, each survived on the same disk and on an
-//! empty one.
+//! The crash table of the commit protocol, each row with a real SIGKILL at its point, survived on the same disk and, from C2 on, on
+//! an empty one.
 
 use schemas::topic::Topic;
 
@@ -56,7 +56,7 @@ rows! {
     c7_killed_between_the_disks_of_two_partitions_and_the_disk_lost: "applied" at 2, Lost;
 }
 
-/// C14 and more: kill after kill, at one point after the other, each restart in the middle of the last one's remains.
+/// Kill after kill, at one point after the other, each restart in the middle of the last one's remains.
 #[test]
 fn a_chain_of_kills_leaves_each_event_once() {
     let bench = Bench::new("chain.");

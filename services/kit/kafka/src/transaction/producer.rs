@@ -17,8 +17,8 @@ use super::attended::Attended;
 /// Bounds of a transactional producer (E3).
 #[derive(Debug, Clone)]
 pub struct TransactionLimits {
-    /// A transaction open for longer is aborted by the broker. Below the group's session timeout, so that a dead member's
-    /// transaction is over when its successor comes.
+    /// A transaction open for longer is aborted by the broker. Not above the group's session timeout, so that a dead
+    /// member's transaction is over, or about to be, when its successor comes.
     pub timeout: Duration,
     /// A record unacknowledged for longer fails its transaction. Below `timeout`.
     pub message_timeout: Duration,

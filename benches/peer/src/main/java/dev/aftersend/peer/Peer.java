@@ -57,7 +57,7 @@ public final class Peer {
         settings.put(StreamsConfig.CLIENT_ID_CONFIG, "streams");
         // As ours: a killed instance comes back as the same member, and no session has to run out first.
         settings.put(StreamsConfig.consumerPrefix(ConsumerConfig.GROUP_INSTANCE_ID_CONFIG), application + "-1");
-        // As ours, and what Kafka's own tuning guides say first: larger, compressed batches.
+        // What Kafka's own tuning guides say first: larger, compressed batches.
         settings.put(StreamsConfig.producerPrefix(ProducerConfig.COMPRESSION_TYPE_CONFIG), "lz4");
         settings.put(StreamsConfig.producerPrefix(ProducerConfig.BATCH_SIZE_CONFIG), 131_072);
         settings.put(StreamsConfig.producerPrefix(ProducerConfig.MAX_REQUEST_SIZE_CONFIG), 4 << 20);
