@@ -184,6 +184,11 @@ impl Engine<'_> {
         self.settings.workers.min(self.rules.partitions as usize)
     }
 
+    /// What a worker reads for one transaction at most, in bytes.
+    fn batch_bytes(&self) -> usize {
+        usize::try_from(self.settings.budget.batch_bytes).unwrap_or(usize::MAX) / self.workers()
+    }
+
     fn group(&self) -> Group {
         Group {
             id: self.group.clone(),

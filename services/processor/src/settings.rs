@@ -41,15 +41,9 @@ static COMMIT_INTERVAL: Field = Field::new(
 static BATCH_RECORDS: Field = Field::new(
     "processor.batch_records",
     "AFTERSEND_PROCESSOR_BATCH_RECORDS",
-    "Records in one transaction at most.",
+    "Records in one transaction at most; fewer where a worker's share of `processor.memory` holds no more.",
 )
 .default("10000");
-static BATCH_BYTES: Field = Field::new(
-    "processor.batch_bytes",
-    "AFTERSEND_PROCESSOR_BATCH_BYTES",
-    "Bytes read for one transaction at most.",
-)
-.default("16MiB");
 static MEMORY: Field = Field::new(
     "processor.memory",
     "AFTERSEND_PROCESSOR_MEMORY",
@@ -107,10 +101,8 @@ pub struct Settings {
     pub window: Window,
     /// How long records are gathered for a transaction.
     pub commit_interval: Duration,
-    /// Records in a transaction at most.
+    /// Records in a transaction at most; its bytes are bounded by the budget.
     pub batch_records: usize,
-    /// Bytes read for a transaction at most.
-    pub batch_bytes: u64,
     /// Memory of stores and queues.
     pub budget: Budget,
     /// Threads that work partitions off.
@@ -135,7 +127,6 @@ impl Settings {
         &WINDOW_DAYS,
         &COMMIT_INTERVAL,
         &BATCH_RECORDS,
-        &BATCH_BYTES,
         &MEMORY,
         &WORKERS,
         &TIMERS_MAX,
@@ -153,7 +144,6 @@ impl Settings {
         let window = read_window(reader);
         let commit_interval: Option<Duration> = reader.read(&COMMIT_INTERVAL);
         let batch_records: Option<usize> = reader.read(&BATCH_RECORDS);
-        let batch_bytes: Option<ByteSize> = reader.read(&BATCH_BYTES);
         let memory: Option<ByteSize> = reader.read(&MEMORY);
         let workers: Option<usize> = reader.read(&WORKERS);
         let timers_max: Option<usize> = reader.read(&TIMERS_MAX);
@@ -168,7 +158,6 @@ impl Settings {
             window: window?,
             commit_interval: commit_interval?,
             batch_records: batch_records?,
-            batch_bytes: batch_bytes?.bytes(),
             budget: Budget::of(memory?.bytes()),
             workers: workers?,
             timers_max: timers_max?,

@@ -156,7 +156,7 @@ impl<'a> Worker<'a> {
     /// comes after a pause needn't wait at all.
     fn gather(&mut self) -> Result<(), SessionError> {
         let (settings, clock) = (self.session.engine.settings, self.session.engine.clock);
-        let bytes_max = usize::try_from(settings.batch_bytes).unwrap_or(usize::MAX);
+        let bytes_max = self.session.engine.batch_bytes();
         let due = self.beat.after(self.gathered);
         self.pulse.begins(Task::Gather);
         let mut now = Instant::now();

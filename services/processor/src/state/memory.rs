@@ -26,7 +26,8 @@ const LOG_MAX: u64 = 32 << 20;
 /// |---|---|
 /// | `write_buffer_bytes` | 1/2 |
 /// | `block_cache_bytes`, which the write buffers count into | 3/4 |
-/// | `prefetch_bytes` | 1/8 |
+/// | `prefetch_bytes` | 3/32 |
+/// | `batch_bytes` | 1/32 |
 /// | `producer_queue_bytes` | 1/8 |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
@@ -38,6 +39,9 @@ pub struct Budget {
     pub block_cache_bytes: u64,
     /// Records read ahead, of the input and of changelogs being restored.
     pub prefetch_bytes: u64,
+    /// Records being worked off, of all workers. What is made of them until it is committed (the customers met, changes, outputs) takes
+    /// several times as much: a full batch on every worker is the most that there is beyond the whole.
+    pub batch_bytes: u64,
     /// Records queued in producers.
     pub producer_queue_bytes: u64,
 }
@@ -68,7 +72,8 @@ impl Budget {
             total_bytes,
             write_buffer_bytes: total_bytes / 2,
             block_cache_bytes: total_bytes / 4 * 3,
-            prefetch_bytes: total_bytes / 8,
+            prefetch_bytes: total_bytes / 32 * 3,
+            batch_bytes: total_bytes / 32,
             producer_queue_bytes: total_bytes / 8,
         }
     }
@@ -305,7 +310,8 @@ mod tests {
     fn the_shares_are_never_more_than_the_whole() {
         for total in [0, 7, 64 * MIB, 1_024 * MIB, u64::MAX] {
             let budget = Budget::of(total);
-            let used = [budget.block_cache_bytes, budget.prefetch_bytes, budget.producer_queue_bytes];
+            let read = budget.prefetch_bytes + budget.batch_bytes;
+            let used = [budget.block_cache_bytes, read, budget.producer_queue_bytes];
             assert!(used.into_iter().sum::<u64>() <= total, "{total}");
             assert!(budget.write_buffer_bytes <= budget.block_cache_bytes || total < 8, "{total}");
         }

@@ -191,7 +191,6 @@ pub(crate) fn settings() -> Settings {
         window: Window::new(WINDOW_DAYS).expect("within bounds"),
         commit_interval: Duration::from_millis(20),
         batch_records: 200,
-        batch_bytes: 4 << 20,
         budget: Budget::least(PARTITIONS + 1),
         workers: 2,
         timers_max: 2_000,
