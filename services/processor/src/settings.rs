@@ -47,7 +47,7 @@ static BATCH_RECORDS: Field = Field::new(
 static MEMORY: Field = Field::new(
     "processor.memory",
     "AFTERSEND_PROCESSOR_MEMORY",
-    "Memory for stores, records read ahead and records queued, of all partitions: at least 32MiB for each partition of the input.",
+    "Memory for stores, records read ahead, records being worked off and records queued, of all partitions: at least 32MiB for each partition of the input.",
 )
 .default("1GiB");
 static WORKERS: Field = Field::new(
