@@ -132,8 +132,8 @@ impl Topic {
         });
     }
 
-    /// Where a partition's log begins and ends. Asked again where that fails: of several brokers, one that was killed gets its partitions
-    /// back minutes later, and then the one that leads them refuses to answer.
+    /// Where a partition's log begins and ends. Asked again where that fails: the lead of a partition may just have moved, and
+    /// the broker that had it refuses to answer.
     fn extent(&self, tail: &Tail, partition: i32) -> (NextOffset, NextOffset) {
         let extent = || tail.extent(&self.name, partition).ok();
         await_until("Kafka to tell a log's extent", PATIENCE, extent)

@@ -40,7 +40,7 @@ pub struct Budget {
     /// Records read ahead, of the input and of changelogs being restored.
     pub prefetch_bytes: u64,
     /// Records being worked off, of all workers. What is made of them until it is committed (the customers met, changes, outputs) takes
-    /// several times as much: a full batch on every worker is the most that there is beyond the whole.
+    /// several times as much, and is beyond the whole.
     pub batch_bytes: u64,
     /// Records queued in producers.
     pub producer_queue_bytes: u64,
