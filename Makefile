@@ -38,10 +38,11 @@ KILLS ?= 200
 chaos: build ## exactly once, under every fault and so many kills (make chaos KILLS=20 SEED=7 ARGS=storm)
 	CHAOS_KILLS=$(KILLS) CHAOS_SEED=$(SEED) cargo test $(BUILD) --test chaos -- --nocapture --test-threads=1 $(ARGS)
 
-verify: setup ## formatting, lints and documentation, warnings refused
+verify: setup ## formatting, lints and documentation, then chart, image, compose file and contracts (scripts/verify)
 	cargo fmt --all --check
 	cargo clippy $(BUILD) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc $(BUILD) --no-deps
+	scripts/verify/run $(ARGS)
 
 clean: ## remove what the demo left behind; the build and the downloads stay
 	rm -rf .demo
