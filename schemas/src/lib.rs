@@ -8,3 +8,4 @@ pub mod partition;
 pub mod record;
 pub mod token;
 pub mod topic;
+pub mod vocabulary;
