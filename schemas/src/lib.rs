@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod codec;
+pub mod dead_letter;
 pub mod header;
 pub mod id;
 pub mod key;

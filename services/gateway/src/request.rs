@@ -20,6 +20,7 @@ use kafka::Publisher;
 use schemas::header::TRACEPARENT;
 use schemas::token::TokenKey;
 use schemas::topic::Topics;
+use schemas::vocabulary::dead_letter_reason;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{debug, error, warn};
@@ -215,7 +216,7 @@ impl Desk {
                     self.counters.raw.increment(1);
                     continue;
                 }
-                Form::Stripped(_) => ("stripped", "too_large"),
+                Form::Stripped(_) => ("stripped", dead_letter_reason::TOO_LARGE),
                 Form::Dead(reason) | Form::DeadHead(reason) => ("dead_letter", reason.code()),
             };
             warn!(outcome, reason, "a verified event is not in raw as it came");

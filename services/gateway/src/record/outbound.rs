@@ -3,17 +3,12 @@
 use bytes::Bytes;
 use kafka::PublishError;
 use schemas::codec::{self, EncodeError};
-use schemas::id::DedupeId;
+use schemas::dead_letter::{self, Draft, Extent, HEAD_BYTES};
+use schemas::id::{DedupeId, sha256};
 use schemas::key::CustomerKey;
-use schemas::record::{DeadLetter, RawRecord};
+use schemas::record::RawRecord;
 use schemas::topic::Topic;
-use sha2::{Digest, Sha256};
-
-/// How much of an event a dead letter keeps where the whole is too much, in bytes.
-pub(crate) const HEAD_BYTES: usize = 64 << 10;
-
-/// Longest customer key that a dead letter is given, in bytes: the ladder's last rung must always fit.
-const DEAD_KEY_BYTES_MAX: usize = 1 << 10;
+use schemas::vocabulary::{dead_letter_reason, kind, scheme, stage};
 
 /// What one event is kept as. Each form is smaller than the one before.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,9 +44,9 @@ impl DeadReason {
         match self {
             Self::Unreadable(why) => why.code(),
             Self::NotUnderstood(code) => code,
-            Self::Stale => "stale",
-            Self::TooLarge => "too_large",
-            Self::Rejected(_) => "rejected",
+            Self::Stale => dead_letter_reason::STALE,
+            Self::TooLarge => dead_letter_reason::TOO_LARGE,
+            Self::Rejected(_) => dead_letter_reason::REJECTED,
         }
     }
 
@@ -105,10 +100,13 @@ impl Outbound {
         }
     }
 
-    /// The customer key; without one the client spreads dead letters at random.
+    /// The record's key. Where it has none, the client chooses a partition at random.
     pub(crate) fn key(&self) -> Option<&[u8]> {
-        let key = self.identity.as_ref().map(|identity| identity.key.as_bytes())?;
-        (self.topic() == Topic::Raw || key.len() <= DEAD_KEY_BYTES_MAX).then_some(key)
+        let customer_key = self.identity.as_ref().map(|identity| identity.key.as_bytes());
+        match self.topic() {
+            Topic::DeadLetter => dead_letter::key(customer_key, self.event_id()),
+            _ => customer_key,
+        }
     }
 
     pub(crate) fn event_id(&self) -> Option<&str> {
@@ -120,11 +118,8 @@ impl Outbound {
         match &self.form {
             Form::Raw => codec::encode(&self.raw(receipt, &self.bytes, false)),
             Form::Stripped(bytes) => codec::encode(&self.raw(receipt, bytes, true)),
-            Form::Dead(reason) => codec::encode(&self.dead(receipt, *reason, &self.bytes)),
-            Form::DeadHead(reason) => {
-                let head = &self.bytes[..self.bytes.len().min(HEAD_BYTES)];
-                codec::encode(&self.dead(receipt, *reason, head))
-            }
+            Form::Dead(reason) => self.dead(receipt, *reason, Extent::Whole),
+            Form::DeadHead(reason) => self.dead(receipt, *reason, Extent::Head),
         }
     }
 
@@ -151,33 +146,34 @@ impl Outbound {
             (identity.dedupe.0.to_vec(), identity.event_id.clone())
         });
         RawRecord {
-            kind: "webhook".to_owned(),
+            kind: kind::WEBHOOK.to_owned(),
             id,
             event_id,
             source: receipt.source.clone(),
-            verified_by: "v0".to_owned(),
+            verified_by: scheme::V0.to_owned(),
             signed_at: receipt.signed_at_ms,
             verified_at: receipt.verified_at_ms,
             received_at: receipt.received_at_ms,
             bytes: bytes.to_vec(),
             stripped,
-            original_sha256: stripped.then(|| Sha256::digest(&self.bytes).to_vec()),
+            original_sha256: stripped.then(|| sha256(&self.bytes)),
         }
     }
 
-    fn dead(&self, receipt: &Receipt, reason: DeadReason, kept: &[u8]) -> DeadLetter {
-        DeadLetter {
-            stage: "gateway".to_owned(),
-            reason: reason.code().to_owned(),
-            detail: Some(reason.detail()),
-            event_id: self.event_id().map(ToOwned::to_owned),
-            source: Some(receipt.source.clone()),
-            kept_at: receipt.verified_at_ms,
-            key: self.key().map(<[u8]>::to_vec),
-            bytes: kept.to_vec(),
-            length: i64::try_from(self.bytes.len()).unwrap_or(i64::MAX),
-            sha256: (kept.len() < self.bytes.len()).then(|| Sha256::digest(&self.bytes).to_vec()),
-            ..DeadLetter::default()
-        }
+    fn dead(&self, receipt: &Receipt, reason: DeadReason, extent: Extent) -> Result<Vec<u8>, EncodeError> {
+        let detail = reason.detail();
+        let draft = Draft {
+            stage: stage::GATEWAY,
+            reason: reason.code(),
+            detail: Some(&detail),
+            event_id: self.event_id(),
+            origin: None,
+            source: Some(&receipt.source),
+            kept_at_ms: receipt.verified_at_ms,
+            customer_key: self.identity.as_ref().map(|identity| identity.key.as_bytes()),
+            bytes: &self.bytes,
+            extent,
+        };
+        draft.value()
     }
 }
