@@ -10,43 +10,6 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// event is kept without its content (G7).
 pub const RECORD_BYTES_MAX: u32 = 4 << 20;
 
-/// Every topic that Aftersend reads or writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Topic {
-    /// Every verified input, keyed by customer: the one log everything is derived from.
-    Raw,
-    /// Other teams' commands.
-    Command,
-    /// Every outcome once.
-    Warehouse,
-    /// Each customer's traits.
-    Trait,
-    /// Each customer's suppression entries.
-    Suppression,
-    /// Each customer's current addresses. Restricted.
-    Identity,
-    /// What could not be understood or delivered. Restricted.
-    DeadLetter,
-    /// What every role must agree on.
-    Meta,
-    /// Unverified inputs of sources set to hold. Restricted.
-    Held,
-    /// The processor's changelog of customer state. Internal.
-    State,
-    /// The processor's changelog of dedupe ids. Internal.
-    Dedupe,
-    /// Other teams' identifies.
-    CustomerioIdentify,
-    /// Other teams' events, and ours.
-    CustomerioTrack,
-    /// Other teams' transactional messages.
-    CustomerioTransactional,
-    /// What became of other teams' writes.
-    CustomerioProcessed,
-    /// Other teams' writes that could not be delivered.
-    CustomerioDeadLetter,
-}
-
 /// How many partitions a topic has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Partitioning {
@@ -70,102 +33,188 @@ pub enum Cleanup {
     },
 }
 
+/// What happens to old records, before the processor's dedupe window is known.
+#[derive(Debug, Clone, Copy)]
+enum Retention {
+    /// They go after so many days.
+    Days(u32),
+    /// They go so many days after the dedupe window.
+    WindowAndDays(u32),
+    /// The latest per key stays, for subscribers of other teams.
+    Public,
+    /// The latest per key stays, and an overwritten record may go after so long.
+    Compact(Duration),
+}
+
+/// One topic.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    name: &'static str,
+    purpose: &'static str,
+    partitioning: Partitioning,
+    retention: Retention,
+}
+
+/// Makes [`Topic`] and its table of the rows.
+macro_rules! topics {
+    ($(
+        $topic:ident {
+            name: $name:literal,
+            purpose: $purpose:literal,
+            partitioning: $partitioning:ident,
+            retention: $retention:expr,
+        }
+    )+) => {
+        /// Every topic that Aftersend reads or writes.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Topic {
+            $(#[doc = $purpose] $topic),+
+        }
+
+        const ROWS: &[Row] = &[$(Row {
+            name: $name,
+            purpose: $purpose,
+            partitioning: Partitioning::$partitioning,
+            retention: $retention,
+        }),+];
+
+        impl Topic {
+            /// Every topic, in the order in which they are created and listed.
+            pub const ALL: [Self; ROWS.len()] = [$(Self::$topic),+];
+        }
+    };
+}
+
+topics! {
+    Raw {
+        name: "outcomes.raw.v1",
+        purpose: "every verified input, exactly as it arrived: the one log everything is derived from",
+        partitioning: LikeRaw,
+        retention: Retention::Days(21),
+    }
+    Command {
+        name: "outcomes.command.v1",
+        purpose: "other teams' commands",
+        partitioning: LikeRaw,
+        retention: Retention::Days(7),
+    }
+    Warehouse {
+        name: "outcomes.warehouse.v1",
+        purpose: "every outcome, normalised, once",
+        partitioning: LikeRaw,
+        retention: Retention::Days(7),
+    }
+    Trait {
+        name: "outcomes.trait.v1",
+        purpose: "each customer's whole set of traits",
+        partitioning: LikeRaw,
+        retention: Retention::Public,
+    }
+    Suppression {
+        name: "outcomes.suppression.v1",
+        purpose: "each customer's whole set of suppression entries",
+        partitioning: LikeRaw,
+        retention: Retention::Public,
+    }
+    Identity {
+        name: "outcomes.identity.v1",
+        purpose: "each customer's current addresses (restricted)",
+        partitioning: LikeRaw,
+        retention: Retention::Public,
+    }
+    DeadLetter {
+        name: "outcomes.dlq.v1",
+        purpose: "what could not be understood or delivered, with reason and origin (restricted)",
+        partitioning: LikeRaw,
+        retention: Retention::Days(30),
+    }
+    Meta {
+        name: "outcomes.meta.v1",
+        purpose: "what every role must agree on before it starts",
+        partitioning: Single,
+        retention: Retention::Compact(Duration::ZERO),
+    }
+    Held {
+        name: "outcomes.held.v1",
+        purpose: "unverified inputs of sources set to hold (restricted)",
+        partitioning: LikeRaw,
+        retention: Retention::Days(7),
+    }
+    State {
+        name: "outcomes.processor.state.v1",
+        purpose: "the processor's changelog of customer state (internal)",
+        partitioning: LikeRaw,
+        retention: Retention::Compact(Duration::from_secs(600)),
+    }
+    Dedupe {
+        name: "outcomes.processor.dedupe.v1",
+        purpose: "the processor's changelog of dedupe ids (internal)",
+        partitioning: LikeRaw,
+        retention: Retention::WindowAndDays(10),
+    }
+    CustomerioIdentify {
+        name: "customerio.identify",
+        purpose: "other teams' identifies for Customer.io",
+        partitioning: LikeRaw,
+        retention: Retention::Days(7),
+    }
+    CustomerioTrack {
+        name: "customerio.track",
+        purpose: "events for Customer.io",
+        partitioning: LikeRaw,
+        retention: Retention::Days(7),
+    }
+    CustomerioTransactional {
+        name: "customerio.transactional",
+        purpose: "other teams' transactional messages",
+        partitioning: LikeRaw,
+        retention: Retention::Days(7),
+    }
+    CustomerioProcessed {
+        name: "customerio.processed",
+        purpose: "what became of other teams' writes",
+        partitioning: LikeRaw,
+        retention: Retention::Days(7),
+    }
+    CustomerioDeadLetter {
+        name: "customerio.dlq",
+        purpose: "other teams' writes that could not be delivered",
+        partitioning: LikeRaw,
+        retention: Retention::Days(7),
+    }
+}
+
 impl Topic {
-    /// Every topic, in the order in which they are created and listed.
-    pub const ALL: [Self; 16] = [
-        Self::Raw,
-        Self::Command,
-        Self::Warehouse,
-        Self::Trait,
-        Self::Suppression,
-        Self::Identity,
-        Self::DeadLetter,
-        Self::Meta,
-        Self::Held,
-        Self::State,
-        Self::Dedupe,
-        Self::CustomerioIdentify,
-        Self::CustomerioTrack,
-        Self::CustomerioTransactional,
-        Self::CustomerioProcessed,
-        Self::CustomerioDeadLetter,
-    ];
+    fn row(self) -> &'static Row {
+        &ROWS[self as usize]
+    }
 
     /// The name without prefix.
     #[must_use]
     pub fn base_name(self) -> &'static str {
-        match self {
-            Self::Raw => "outcomes.raw.v1",
-            Self::Command => "outcomes.command.v1",
-            Self::Warehouse => "outcomes.warehouse.v1",
-            Self::Trait => "outcomes.trait.v1",
-            Self::Suppression => "outcomes.suppression.v1",
-            Self::Identity => "outcomes.identity.v1",
-            Self::DeadLetter => "outcomes.dlq.v1",
-            Self::Meta => "outcomes.meta.v1",
-            Self::Held => "outcomes.held.v1",
-            Self::State => "outcomes.processor.state.v1",
-            Self::Dedupe => "outcomes.processor.dedupe.v1",
-            Self::CustomerioIdentify => "customerio.identify",
-            Self::CustomerioTrack => "customerio.track",
-            Self::CustomerioTransactional => "customerio.transactional",
-            Self::CustomerioProcessed => "customerio.processed",
-            Self::CustomerioDeadLetter => "customerio.dlq",
-        }
+        self.row().name
     }
 
     /// What it is for, in a line.
     #[must_use]
     pub fn purpose(self) -> &'static str {
-        match self {
-            Self::Raw => {
-                "every verified input, exactly as it arrived: the one log everything is derived from"
-            }
-            Self::Command => "other teams' commands",
-            Self::Warehouse => "every outcome, normalised, once",
-            Self::Trait => "each customer's whole set of traits",
-            Self::Suppression => "each customer's whole set of suppression entries",
-            Self::Identity => "each customer's current addresses (restricted)",
-            Self::DeadLetter => {
-                "what could not be understood or delivered, with reason and origin (restricted)"
-            }
-            Self::Meta => "what every role must agree on before it starts",
-            Self::Held => "unverified inputs of sources set to hold (restricted)",
-            Self::State => "the processor's changelog of customer state (internal)",
-            Self::Dedupe => "the processor's changelog of dedupe ids (internal)",
-            Self::CustomerioIdentify => "other teams' identifies for Customer.io",
-            Self::CustomerioTrack => "events for Customer.io",
-            Self::CustomerioTransactional => "other teams' transactional messages",
-            Self::CustomerioProcessed => "what became of other teams' writes",
-            Self::CustomerioDeadLetter => "other teams' writes that could not be delivered",
-        }
+        self.row().purpose
     }
 
     /// How many partitions it has.
     #[must_use]
     pub fn partitioning(self) -> Partitioning {
-        if self == Self::Meta { Partitioning::Single } else { Partitioning::LikeRaw }
+        self.row().partitioning
     }
 
     /// What happens to its old records, with the dedupe window of the processor.
     #[must_use]
     pub fn cleanup(self, window: Duration) -> Cleanup {
-        let public = Cleanup::Compact { lag_min: DAY, lag_max: Some(7 * DAY) };
-        match self {
-            Self::Raw => Cleanup::Delete(21 * DAY),
-            Self::Trait | Self::Suppression | Self::Identity => public,
-            Self::Meta => Cleanup::Compact { lag_min: Duration::ZERO, lag_max: None },
-            Self::State => Cleanup::Compact { lag_min: Duration::from_secs(600), lag_max: None },
-            Self::Dedupe => Cleanup::Delete(window + 10 * DAY),
-            Self::DeadLetter => Cleanup::Delete(30 * DAY),
-            Self::Command
-            | Self::Warehouse
-            | Self::Held
-            | Self::CustomerioIdentify
-            | Self::CustomerioTrack
-            | Self::CustomerioTransactional
-            | Self::CustomerioProcessed
-            | Self::CustomerioDeadLetter => Cleanup::Delete(7 * DAY),
+        match self.row().retention {
+            Retention::Days(days) => Cleanup::Delete(days * DAY),
+            Retention::WindowAndDays(days) => Cleanup::Delete(window + days * DAY),
+            Retention::Public => Cleanup::Compact { lag_min: DAY, lag_max: Some(7 * DAY) },
+            Retention::Compact(lag_min) => Cleanup::Compact { lag_min, lag_max: None },
         }
     }
 
@@ -226,6 +275,8 @@ impl Default for Topics {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -234,6 +285,12 @@ mod tests {
         for topic in Topic::ALL {
             assert_eq!(topics.name(topic), format!("acme.{}", topic.base_name()));
         }
+    }
+
+    #[test]
+    fn no_two_topics_share_a_name() {
+        let names: BTreeSet<&str> = Topic::ALL.into_iter().map(Topic::base_name).collect();
+        assert_eq!(names.len(), Topic::ALL.len());
     }
 
     #[test]
