@@ -9,4 +9,5 @@ pub mod partition;
 pub mod record;
 pub mod token;
 pub mod topic;
+pub mod trait_table;
 pub mod vocabulary;

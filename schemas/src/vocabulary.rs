@@ -3,6 +3,8 @@
 //! The sets are open. A field stays a string, and a reader must accept a word that is not listed here. The lists
 //! exist so that Aftersend itself spells each word in one place.
 
+pub use crate::trait_table::name as trait_name;
+
 /// Declares a module of words: a constant for each word, and `WORDS`, the list of them in this order.
 macro_rules! words {
     ($(#[$about:meta])* $module:ident { $($(#[$meaning:meta])* $name:ident = $word:expr;)+ }) => {
@@ -272,36 +274,6 @@ words! {
     }
 }
 
-words! {
-    /// Names of the traits: the fields of `CustomerTraits` that say something of the customer.
-    trait_name {
-        /// Whether e-mail can reach this customer.
-        EMAIL_DELIVERABLE = "email_deliverable";
-        /// Whether a bounce stands.
-        EMAIL_BOUNCED = "email_bounced";
-        /// The latest bounce.
-        EMAIL_BOUNCED_AT = "email_bounced_at";
-        /// The delivery that bounced last.
-        LAST_BOUNCE_DELIVERY_ID = "last_bounce_delivery_id";
-        /// Whether a complaint stands.
-        SPAM_COMPLAINT = "spam_complaint";
-        /// The latest complaint.
-        SPAM_COMPLAINT_AT = "spam_complaint_at";
-        /// Complaints so far.
-        COMPLAINT_COUNT = "complaint_count";
-        /// Whether the customer is unsubscribed.
-        UNSUBSCRIBED = "unsubscribed";
-        /// The latest unsubscribe.
-        UNSUBSCRIBED_AT = "unsubscribed_at";
-        /// The latest human click.
-        LAST_EMAIL_CLICK_AT = "last_email_click_at";
-        /// The latest human click, human open or conversion.
-        LAST_EMAIL_ENGAGED_AT = "last_email_engaged_at";
-        /// The metric of the latest e-mail outcome.
-        LAST_EMAIL_METRIC = "last_email_metric";
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -309,9 +281,9 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::record::{CustomerTraits, DeadLetter, MessageOutcome, RawRecord, Record, Suppression};
+    use crate::record::{DeadLetter, MessageOutcome, RawRecord, Record, Suppression};
 
-    const LISTS: [&[&str]; 15] = [
+    const LISTS: [&[&str]; 14] = [
         channel::WORDS,
         metric::WORDS,
         time_source::WORDS,
@@ -326,7 +298,6 @@ mod tests {
         lift_reason::WORDS,
         stage::WORDS,
         dead_letter_reason::WORDS,
-        trait_name::WORDS,
     ];
 
     #[test]
@@ -376,13 +347,5 @@ mod tests {
             Value::Array(items) => items.iter().find_map(|value| doc_of(value, name)),
             _ => None,
         }
-    }
-
-    #[test]
-    fn the_names_of_the_traits_are_those_of_the_schema() {
-        let schema: Value = serde_json::from_str(CustomerTraits::SCHEMA).expect("JSON");
-        let fields = schema["fields"].as_array().expect("fields").iter();
-        let names: Vec<&str> = fields.filter_map(|field| field["name"].as_str()).collect();
-        assert_eq!(names, [&["customer_id", "revision", "as_of", "changed"], trait_name::WORDS].concat());
     }
 }

@@ -7,15 +7,14 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 mod command;
-mod customer_traits;
 mod dead_letter;
 mod identity;
 mod message_outcome;
 mod raw_record;
 mod suppression;
 
+pub use crate::trait_table::CustomerTraits;
 pub use command::Command;
-pub use customer_traits::CustomerTraits;
 pub use dead_letter::DeadLetter;
 pub use identity::{Address, Identity};
 pub use message_outcome::MessageOutcome;
