@@ -1,9 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 mod error;
+mod http;
+mod ingest;
 pub mod metric;
-mod record;
-mod request;
+mod partition_count;
 mod server;
 mod settings;
 pub mod signature;

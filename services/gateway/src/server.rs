@@ -1,6 +1,5 @@
-//! The gateway from its start to its end.
+//! The gateway's parts, from start to end.
 
-mod front;
 mod heartbeat;
 
 use std::sync::Arc;
@@ -14,22 +13,22 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use crate::record::partition::{self, Partitions};
-use crate::request::Desk;
+use crate::http::listener::Listener;
+use crate::ingest::Ingest;
+use crate::partition_count::{self, PartitionCount};
 use crate::{Error, Settings};
-use front::Front;
 
-/// Without progress for this long, the gateway is not ready.
+/// How long the gateway stays ready without progress.
 const STALL_AFTER: Duration = Duration::from_secs(30);
 
 /// Takes webhooks on `listener` until `stop`, then drains (G6).
 ///
-/// It listens at once: until Kafka has been reached, signed webhooks are answered 503, since a refused connection would
-/// cost an hour (G3).
+/// It listens at once. Until Kafka has been reached, signed webhooks are answered 503: a refused connection would cost an
+/// hour (G3).
 ///
 /// # Errors
-/// [`Error::Kafka`] where the client refuses its settings; [`Error::TopicMissing`] and [`Error::CountsDiffer`] where the
-/// topics are not as bootstrap makes them. An unreachable broker is no error: readiness names it.
+/// [`Error::Kafka`] where the client refuses its settings. [`Error::TopicMissing`] and [`Error::CountsDiffer`] where the topics
+/// are not as bootstrap makes them. A broker that can't be reached is not an error: readiness names it.
 pub async fn run(
     settings: Settings,
     connection: Connection,
@@ -41,15 +40,16 @@ pub async fn run(
 ) -> Result<(), Error> {
     let publisher = Publisher::new(&connection, &settings.limits()).map_err(Error::Kafka)?;
     let vital = health.component("gateway", STALL_AFTER);
-    let (tell, partitions) = watch::channel(Partitions::Unknown);
+    let (sender, partition_count) = watch::channel(PartitionCount::Unknown);
     let watching =
-        partition::watch(publisher.clone(), topics.clone(), settings.partition_check_interval, tell);
-    let front = Front::of(&settings);
+        partition_count::watch(publisher.clone(), topics.clone(), settings.partition_check_interval, sender);
+    let http = Listener::new(&settings);
     let flush_timeout = settings.message_timeout + Duration::from_secs(1);
-    let desk = Arc::new(Desk::new(settings, publisher.clone(), topics, token_key, partitions.clone()));
-    let beating = heartbeat::beat(&vital, &desk, &publisher, partitions);
+    let ingest =
+        Arc::new(Ingest::new(settings, publisher.clone(), topics, token_key, partition_count.clone()));
+    let beating = heartbeat::beat(&vital, &ingest, &publisher, partition_count);
     tokio::select! {
-        () = front.serve(listener, &desk, &health, &stop) => {}
+        () = http.serve(listener, &ingest, &health, &stop) => {}
         fault = watching => return Err(fault),
         never = beating => match never {},
     }
@@ -59,7 +59,7 @@ pub async fn run(
     Ok(())
 }
 
-/// Late records only: every answered request's are acknowledged already.
+/// Waits for the records of requests that were answered 503. All others are acknowledged already.
 async fn flush(publisher: Publisher, timeout: Duration) {
     match tokio::task::spawn_blocking(move || publisher.flush(timeout)).await {
         Ok(Ok(())) => {}

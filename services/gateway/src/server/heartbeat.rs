@@ -1,4 +1,4 @@
-//! Health as progress (E4): acknowledgements where something was tried, answers to metadata where nothing was.
+//! Readiness as progress (E4): acknowledgements where something was published, answers to metadata where nothing was.
 
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
@@ -8,55 +8,60 @@ use lifecycle::Vital;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use crate::record::partition::Partitions;
-use crate::request::Desk;
+use crate::ingest::Ingest;
+use crate::partition_count::PartitionCount;
 
 const EVERY: Duration = Duration::from_secs(1);
 
+/// Reports to `vital` every second, for as long as the process lives.
 pub(super) async fn beat(
     vital: &Vital,
-    desk: &Desk,
+    ingest: &Ingest,
     publisher: &Publisher,
-    mut partitions: watch::Receiver<Partitions>,
+    mut partition_count: watch::Receiver<PartitionCount>,
 ) -> Infallible {
-    let mut progress = Progress { tried: 0, acknowledged: None };
-    let mut told = None;
+    let mut progress = Progress { attempts: 0, acknowledged: None };
+    let mut reported = None;
     loop {
-        let looked = partitions.has_changed().unwrap_or(false);
-        let state = *partitions.borrow_and_update();
-        if told != Some(state) {
-            tell(vital, state);
-            told = Some(state);
+        let metadata_answered = partition_count.has_changed().unwrap_or(false);
+        let count = *partition_count.borrow_and_update();
+        if reported != Some(count) {
+            report(vital, count);
+            reported = Some(count);
         }
-        if progress.made(desk.tried(), publisher.last_acknowledged(), looked) {
+        if progress.made(ingest.publish_attempts(), publisher.last_acknowledged(), metadata_answered) {
             vital.progress();
         }
         sleep(EVERY).await;
     }
 }
 
-fn tell(vital: &Vital, state: Partitions) {
-    match state {
-        Partitions::Unknown => vital.not_ready("no kafka broker has answered yet: check AFTERSEND_KAFKA"),
-        Partitions::Fixed(_) => vital.ready(),
-        Partitions::Changed { was, now } => vital.not_ready(format!(
+fn report(vital: &Vital, count: PartitionCount) {
+    match count {
+        PartitionCount::Unknown => {
+            vital.not_ready("no kafka broker has answered yet: check AFTERSEND_KAFKA");
+        }
+        PartitionCount::Fixed(_) => vital.ready(),
+        PartitionCount::Changed { was, now } => vital.not_ready(format!(
             "raw has {now} partitions and had {was} at boot: the count is immutable; restore the topic"
         )),
     }
 }
 
+/// What was seen when progress was last made.
 struct Progress {
-    tried: u64,
+    attempts: u64,
     acknowledged: Option<Instant>,
 }
 
 impl Progress {
-    /// Whether something was acknowledged, or nothing was tried, since progress was last made. A fresh answer to a
-    /// metadata request counts too: else a gateway that gets no requests because it isn't ready never is again.
-    fn made(&mut self, tried: u64, acknowledged: Option<Instant>, looked: bool) -> bool {
-        let made = acknowledged > self.acknowledged || tried == self.tried || looked;
+    /// Whether there was progress since the last time: something was acknowledged, or nothing was published. A new answer to
+    /// a request for metadata counts too. Without that, a gateway that gets no requests because it isn't ready would never
+    /// be ready again.
+    fn made(&mut self, attempts: u64, acknowledged: Option<Instant>, metadata_answered: bool) -> bool {
+        let made = acknowledged > self.acknowledged || attempts == self.attempts || metadata_answered;
         if made {
-            *self = Self { tried, acknowledged };
+            *self = Self { attempts, acknowledged };
         }
         made
     }
@@ -68,7 +73,7 @@ mod tests {
 
     #[test]
     fn health_is_acknowledgements_never_attempts() {
-        let mut progress = Progress { tried: 0, acknowledged: None };
+        let mut progress = Progress { attempts: 0, acknowledged: None };
         let now = Some(Instant::now());
         assert!(progress.made(0, None, false), "nothing to do");
         assert!(!progress.made(1, None, false), "tried in vain");

@@ -9,8 +9,8 @@ const ALIASES: [&str; 2] = ["/webhooks/customerio", "/webhooks/cio"];
 const BASE: &str = "/v1/webhooks/customerio/";
 const KIND: &str = "reporting";
 
-/// The source behind a path. `sources` begins with the default one, which the path without a source and the aliases mean.
-/// One slash at the end is forgiven: a 404 over it would cost an hour.
+/// The source that `path` names. The path without a source and the aliases name the default source, which is the first of
+/// `sources`. A slash at the end is ignored: a 404 because of it would cost an hour (G3).
 pub(crate) fn route<'a>(method: &Method, path: &str, sources: &'a [Source]) -> Result<&'a Source, Answer> {
     let path = path.strip_suffix('/').unwrap_or(path);
     let source = match path.strip_prefix(BASE) {

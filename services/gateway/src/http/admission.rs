@@ -1,4 +1,4 @@
-//! How much may be in flight: beyond it the answer is 503 at once, never a queue (E3).
+//! How much may be in flight. Beyond it the answer is 503 at once: there is no queue (E3).
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -19,8 +19,8 @@ struct Bound {
     gauge: Gauge,
 }
 
-/// One admitted request, and the bytes it holds. Dropped, it frees both.
-pub(crate) struct Ticket<'a> {
+/// One admitted request, and the bytes of its body so far. Dropping it frees both.
+pub(crate) struct Permit<'a> {
     admission: &'a Admission,
     bytes: usize,
 }
@@ -33,9 +33,9 @@ impl Admission {
         }
     }
 
-    pub(crate) fn enter(&self) -> Result<Ticket<'_>, Answer> {
-        if self.requests.take(1) {
-            Ok(Ticket { admission: self, bytes: 0 })
+    pub(crate) fn admit(&self) -> Result<Permit<'_>, Answer> {
+        if self.requests.acquire(1) {
+            Ok(Permit { admission: self, bytes: 0 })
         } else {
             Err(Answer::Unavailable(Unavailable::TooManyRequests))
         }
@@ -46,10 +46,10 @@ impl Admission {
     }
 }
 
-impl Ticket<'_> {
-    /// Takes `bytes` more.
+impl Permit<'_> {
+    /// Adds `bytes` to those in flight.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Answer> {
-        if self.admission.bytes.take(bytes) {
+        if self.admission.bytes.acquire(bytes) {
             self.bytes += bytes;
             Ok(())
         } else {
@@ -58,10 +58,10 @@ impl Ticket<'_> {
     }
 }
 
-impl Drop for Ticket<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        self.admission.bytes.give(self.bytes);
-        self.admission.requests.give(1);
+        self.admission.bytes.release(self.bytes);
+        self.admission.requests.release(1);
     }
 }
 
@@ -70,16 +70,16 @@ impl Bound {
         Self { used: AtomicUsize::new(0), max, gauge }
     }
 
-    fn take(&self, amount: usize) -> bool {
+    fn acquire(&self, amount: usize) -> bool {
         let within = |used: usize| used.checked_add(amount).filter(|used| *used <= self.max);
-        let taken = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within).is_ok();
-        if taken {
+        let acquired = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within).is_ok();
+        if acquired {
             self.show();
         }
-        taken
+        acquired
     }
 
-    fn give(&self, amount: usize) {
+    fn release(&self, amount: usize) {
         self.used.fetch_sub(amount, Ordering::Relaxed);
         self.show();
     }
@@ -95,14 +95,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn beyond_a_bound_the_answer_is_503_and_a_dropped_ticket_frees_its_share() {
+    fn beyond_a_bound_the_answer_is_503_and_a_dropped_permit_frees_its_share() {
         let admission = Admission::new(2, 100);
-        let mut first = admission.enter().expect("room");
-        let second = admission.enter().expect("room");
-        let refused = admission.enter().err();
+        let mut first = admission.admit().expect("room");
+        let second = admission.admit().expect("room");
+        let refused = admission.admit().err();
         assert_eq!(refused, Some(Answer::Unavailable(Unavailable::TooManyRequests)));
         drop(second);
-        let mut third = admission.enter().expect("room again");
+        let mut third = admission.admit().expect("room again");
         assert_eq!(first.grow(60), Ok(()));
         assert_eq!(third.grow(41), Err(Answer::Unavailable(Unavailable::TooManyBytes)));
         assert_eq!(third.grow(usize::MAX), Err(Answer::Unavailable(Unavailable::TooManyBytes)));

@@ -1,17 +1,17 @@
-//! A request's body into memory, within its bounds.
+//! A request's body, read into memory within its limits.
 
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes};
 
-use super::admission::Ticket;
+use super::admission::Permit;
 use super::answer::{Answer, Unavailable};
 
-/// Reads a body of at most `limit_bytes`. One that says beforehand that it is longer is not read at all; one that turns
-/// out to be is let go where it crosses the limit.
+/// Reads a body of at most `limit_bytes`. A body that is announced as longer is not read at all. Otherwise reading stops
+/// where the body crosses the limit.
 pub(crate) async fn read<B: Body<Data = Bytes> + Unpin>(
     body: &mut B,
     limit_bytes: usize,
-    ticket: &mut Ticket<'_>,
+    permit: &mut Permit<'_>,
 ) -> Result<Bytes, Answer> {
     let limit = u64::try_from(limit_bytes).unwrap_or(u64::MAX);
     if body.size_hint().lower() > limit {
@@ -26,14 +26,14 @@ pub(crate) async fn read<B: Body<Data = Bytes> + Unpin>(
         if length > limit_bytes {
             return Err(Answer::TooLarge);
         }
-        ticket.grow(chunk.len())?;
+        permit.grow(chunk.len())?;
         chunks.push(chunk);
     }
-    // Nearly every webhook comes in one piece, which then needs no copy.
+    // Nearly every webhook comes in one piece, and one piece needs no copy.
     Ok(if let [whole] = chunks.as_slice() { whole.clone() } else { Bytes::from(chunks.concat()) })
 }
 
-/// Reads what is left and keeps nothing of it.
+/// Reads the rest of a body and throws it away.
 pub(crate) async fn discard<B: Body<Data = Bytes> + Unpin>(body: &mut B) {
     while let Some(Ok(_)) = body.frame().await {}
 }

@@ -11,16 +11,16 @@ use settings::Reader;
 use super::*;
 use crate::FIELDS;
 
-/// A desk whose Kafka is nowhere.
-fn desk(edit: impl FnOnce(&mut Settings)) -> Arc<Desk> {
+/// An ingest whose Kafka can't be reached.
+fn ingest(edit: impl FnOnce(&mut Settings)) -> Arc<Ingest> {
     let key = ("CUSTOMERIO_WEBHOOK_SIGNING_KEY".to_owned(), "k".to_owned());
     let mut settings = Settings::read(&mut Reader::new(FIELDS, None, [key])).expect("defaults");
     settings.request_timeout = Duration::from_millis(300);
     settings.ack_deadline = Duration::from_millis(200);
     edit(&mut settings);
     let publisher = Publisher::new(&Connection::plain("127.0.0.1:1"), &settings.limits()).expect("a client");
-    let (_, partitions) = watch::channel(Partitions::Fixed(1));
-    Arc::new(Desk::new(settings, publisher, Topics::default(), TokenKey::development(), partitions))
+    let (_, partitions) = watch::channel(PartitionCount::Fixed(1));
+    Arc::new(Ingest::new(settings, publisher, Topics::default(), TokenKey::development(), partitions))
 }
 
 /// A body that does as it's told.
@@ -56,8 +56,8 @@ fn post<B>(body: B) -> Request<B> {
     Request::post("/webhooks/cio").body(body).expect("a request")
 }
 
-async fn answered(desk: &Arc<Desk>, body: Fake) -> (u16, String) {
-    let Ok(response) = Arc::clone(desk).answer(post(body)).await;
+async fn answered(ingest: &Arc<Ingest>, body: Fake) -> (u16, String) {
+    let Ok(response) = Arc::clone(ingest).handle(post(body)).await;
     let status = response.status().as_u16();
     let body = response.into_body().collect().await.expect("in memory").to_bytes();
     (status, String::from_utf8_lossy(&body).into_owned())
@@ -66,33 +66,33 @@ async fn answered(desk: &Arc<Desk>, body: Fake) -> (u16, String) {
 /// G3: whatever happens in a request, the answer is one of the few.
 #[tokio::test]
 async fn a_panic_a_timeout_and_a_broken_body_are_503() {
-    let desk = desk(|_| {});
+    let ingest = ingest(|_| {});
     for (body, error) in [(Fake::Panics, "a bug"), (Fake::Hangs, "too long"), (Fake::Breaks, "broke off")] {
-        let (status, body) = answered(&desk, body).await;
+        let (status, body) = answered(&ingest, body).await;
         assert!(status == 503 && body.contains(error), "{status} {body}");
-        assert!(desk.is_idle(), "its share is free again");
+        assert!(ingest.is_idle(), "its share is free again");
     }
 }
 
 #[tokio::test]
 async fn bytes_beyond_the_bounds_are_not_kept_but_read_to_their_end() {
-    let desk = desk(|settings| (settings.body_limit, settings.bytes_in_flight_max) = (4 << 10, 2 << 10));
-    assert_eq!(answered(&desk, Fake::Chunks(2)).await.0, 401);
-    let (status, body) = answered(&desk, Fake::Chunks(3)).await;
+    let ingest = ingest(|settings| (settings.body_limit, settings.bytes_in_flight_max) = (4 << 10, 2 << 10));
+    assert_eq!(answered(&ingest, Fake::Chunks(2)).await.0, 401);
+    let (status, body) = answered(&ingest, Fake::Chunks(3)).await;
     assert!(status == 503 && body.contains("too many bytes"), "{status} {body}");
-    let desk = self::desk(|settings| settings.body_limit = 4 << 10);
-    assert_eq!(answered(&desk, Fake::Chunks(4)).await.0, 401);
-    assert_eq!(answered(&desk, Fake::Chunks(5)).await.0, 413);
+    let ingest = self::ingest(|settings| settings.body_limit = 4 << 10);
+    assert_eq!(answered(&ingest, Fake::Chunks(4)).await.0, 401);
+    assert_eq!(answered(&ingest, Fake::Chunks(5)).await.0, 413);
 }
 
 #[tokio::test]
 async fn beyond_the_requests_in_flight_the_answer_is_503_at_once() {
-    let desk = desk(|settings| settings.requests_in_flight_max = 1);
-    let hanging = tokio::spawn(Arc::clone(&desk).answer(post(Fake::Hangs)));
-    while desk.is_idle() {
+    let ingest = ingest(|settings| settings.requests_in_flight_max = 1);
+    let hanging = tokio::spawn(Arc::clone(&ingest).handle(post(Fake::Hangs)));
+    while ingest.is_idle() {
         tokio::task::yield_now().await;
     }
-    let (status, body) = answered(&desk, Fake::Chunks(1)).await;
+    let (status, body) = answered(&ingest, Fake::Chunks(1)).await;
     assert!(status == 503 && body.contains("too many requests"), "{status} {body}");
     assert!(hanging.await.is_ok());
 }
@@ -100,15 +100,15 @@ async fn beyond_the_requests_in_flight_the_answer_is_503_at_once() {
 /// E1: a client that goes away leaves no request uncounted, and frees its share.
 #[tokio::test]
 async fn a_request_outlives_its_client() {
-    let desk = desk(|_| {});
-    let gone = tokio::spawn(Arc::clone(&desk).answer(post(Fake::Hangs)));
-    while desk.is_idle() {
+    let ingest = ingest(|_| {});
+    let gone = tokio::spawn(Arc::clone(&ingest).handle(post(Fake::Hangs)));
+    while ingest.is_idle() {
         tokio::task::yield_now().await;
     }
     gone.abort();
     assert!(gone.await.is_err());
-    assert!(!desk.is_idle(), "the work goes on");
-    while !desk.is_idle() {
+    assert!(!ingest.is_idle(), "the work goes on");
+    while !ingest.is_idle() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -116,13 +116,13 @@ async fn a_request_outlives_its_client() {
 /// G1: the deadline ends the wait with 503, whatever may still be acknowledged later.
 #[tokio::test]
 async fn what_is_verified_and_not_acknowledged_in_time_is_503() {
-    let desk = desk(|_| {});
+    let ingest = ingest(|_| {});
     let signature = hex::encode(crate::signature::Key::new(b"k").sign(b"1767225600", b""));
     let mut request = post(Fake::Chunks(0));
     for (name, value) in [(TIMESTAMP_HEADER, "1767225600"), (SIGNATURE_HEADER, &signature)] {
         request.headers_mut().append(HeaderName::from_static(name), value.parse().expect("a value"));
     }
-    let Ok(response) = Arc::clone(&desk).answer(request).await;
+    let Ok(response) = Arc::clone(&ingest).handle(request).await;
     assert_eq!(response.status(), 503);
     let body = response.into_body().collect().await.expect("in memory").to_bytes();
     assert_eq!(body, r#"{"error":"kafka did not acknowledge in time"}"#);

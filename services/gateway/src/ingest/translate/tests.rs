@@ -53,7 +53,7 @@ fn dead(outbound: &Outbound, receipt: &Receipt) -> DeadLetter {
 fn a_raw_record_holds_the_exact_bytes_and_who_vouches_for_them() {
     let event = br#"{ "metric":"sent", "event_id":"7", "timestamp":1767225599, "customer_id":"42" }"#;
     let (translation, receipt) = now(&[b" \n", &event[..], b"\n"].concat());
-    let [outbound] = translation.outbound.as_slice() else { panic!("one event") };
+    let [outbound] = translation.events.as_slice() else { panic!("one event") };
     let id = EventId::of("reporting", Some("7"), event);
     let expected = RawRecord {
         kind: "webhook".to_owned(),
@@ -88,7 +88,7 @@ fn age_is_judged_by_the_signed_time_else_by_the_events_own() {
         ("soon".to_owned(), limit - 1, true),
     ] {
         let (translation, receipt) = translated(&signed(&body(occurred_at), &signed_at));
-        let outbound = &translation.outbound[0];
+        let outbound = &translation.events[0];
         assert_eq!(outbound.topic() == Topic::DeadLetter, stale, "{signed_at} {occurred_at}");
         if stale {
             let letter = dead(outbound, &receipt);
@@ -101,7 +101,7 @@ fn age_is_judged_by_the_signed_time_else_by_the_events_own() {
 fn an_item_that_is_not_understood_is_a_dead_letter_under_its_customers_key() {
     let body = br#"{"events":[{"metric":"sent","customer_id":"1"},{"customer_id":"2","event_id":"x"},7]}"#;
     let (translation, receipt) = now(body);
-    let [first, second, third] = translation.outbound.as_slice() else { panic!("three items") };
+    let [first, second, third] = translation.events.as_slice() else { panic!("three items") };
     assert_eq!(raw(first, &receipt).bytes, br#"{"metric":"sent","customer_id":"1"}"#);
     let letter = dead(second, &receipt);
     assert_eq!((letter.stage.as_str(), letter.reason.as_str()), ("gateway", "no_metric"));
@@ -117,7 +117,7 @@ fn an_item_that_is_not_understood_is_a_dead_letter_under_its_customers_key() {
 
 #[test]
 fn more_events_than_allowed_are_refused_whole_and_none_is_no_fault() {
-    assert!(now(br#"{"events":[]}"#).0.outbound.is_empty());
+    assert!(now(br#"{"events":[]}"#).0.events.is_empty());
     let verified = signed(br#"{"events":[{},{},{},{}]}"#, "1767225600");
     let tokens = TokenKey::development();
     let rules = Rules { tokens: &tokens, stale_after_ms: 0, batch_items_max: 3, message_max_bytes: 0 };
@@ -130,7 +130,7 @@ fn an_unreadable_body_is_one_dead_letter_whole_where_it_fits() {
     for length in [10, MESSAGE_MAX - (8 << 10), MESSAGE_MAX] {
         let body = vec![b'{'; length];
         let (translation, receipt) = now(&body);
-        let letter = dead(&translation.outbound[0], &receipt);
+        let letter = dead(&translation.events[0], &receipt);
         let whole = length < MESSAGE_MAX;
         assert_eq!(
             (letter.reason.as_str(), letter.length),
@@ -141,45 +141,45 @@ fn an_unreadable_body_is_one_dead_letter_whole_where_it_fits() {
     }
 }
 
-/// G7: the ladder ends, each rung is smaller, and the id stays that of the whole.
+/// G7: each form is smaller than the one before, there is a last one, and the id stays that of the whole.
 #[test]
-fn what_kafka_refuses_for_good_goes_down_its_ladder() {
+fn what_kafka_refuses_for_good_falls_back_to_a_smaller_form() {
     let content = "x".repeat(100 << 10);
     let body = format!(r#"{{"metric":"sent","customer_id":"1","data":{{"a":1,"content":"{content}"}}}}"#);
     let (mut translation, receipt) = now(body.as_bytes());
-    let outbound = &mut translation.outbound[0];
+    let outbound = &mut translation.events[0];
     let whole = raw(outbound, &receipt);
     let hash = Some(Sha256::digest(body.as_bytes()).to_vec());
 
-    assert!(outbound.demote(&PublishError::TooLarge));
+    assert!(outbound.fall_back(&PublishError::TooLarge));
     let stripped = raw(outbound, &receipt);
     assert_eq!(stripped.bytes, br#"{"metric":"sent","customer_id":"1","data":{"a":1}}"#);
     assert_eq!((stripped.stripped, &stripped.original_sha256, &stripped.id), (true, &hash, &whole.id));
 
-    assert!(outbound.demote(&PublishError::TooLarge));
+    assert!(outbound.fall_back(&PublishError::TooLarge));
     let letter = dead(outbound, &receipt);
     assert_eq!((letter.reason.as_str(), letter.bytes.len(), &letter.sha256), ("too_large", 64 << 10, &hash));
-    assert!(!outbound.demote(&PublishError::TooLarge));
+    assert!(!outbound.fall_back(&PublishError::TooLarge));
 }
 
 #[test]
 fn what_the_broker_rejects_is_a_dead_letter_with_the_brokers_reason() {
     let (mut translation, receipt) = now(br#"{"metric":"sent","content":"x"}"#);
-    let outbound = &mut translation.outbound[0];
-    assert!(outbound.demote(&PublishError::Rejected { code: "InvalidRecord" }));
+    let outbound = &mut translation.events[0];
+    assert!(outbound.fall_back(&PublishError::Rejected { code: "InvalidRecord" }));
     let letter = dead(outbound, &receipt);
     assert_eq!((letter.reason.as_str(), letter.sha256), ("rejected", None));
     assert!(letter.detail.is_some_and(|detail| detail.contains("InvalidRecord")));
-    assert!(!outbound.demote(&PublishError::Rejected { code: "InvalidRecord" }));
+    assert!(!outbound.fall_back(&PublishError::Rejected { code: "InvalidRecord" }));
 }
 
 #[test]
 fn a_giant_key_is_left_out_of_a_dead_letter() {
     let body = format!(r#"{{"metric":"sent","customer_id":"{}"}}"#, "k".repeat(2 << 10));
     let (mut translation, receipt) = now(body.as_bytes());
-    let outbound = &mut translation.outbound[0];
+    let outbound = &mut translation.events[0];
     assert_eq!(outbound.key().map(<[u8]>::len), Some(2 << 10));
-    assert!(outbound.demote(&PublishError::TooLarge));
+    assert!(outbound.fall_back(&PublishError::TooLarge));
     assert_eq!((outbound.key(), dead(outbound, &receipt).key), (None, None));
 }
 
@@ -196,7 +196,7 @@ fn odd_events_are_told() {
 #[test]
 fn a_trace_is_carried_where_it_is_one_and_made_where_not() {
     let sent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    assert_eq!(valid_traceparent(sent.as_bytes()), Some(sent));
+    assert_eq!(trace::valid(sent.as_bytes()), Some(sent));
     for wrong in [
         "",
         "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
@@ -206,18 +206,18 @@ fn a_trace_is_carried_where_it_is_one_and_made_where_not() {
         "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0-",
         "000af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0001",
     ] {
-        assert_eq!(valid_traceparent(wrong.as_bytes()), None, "{wrong}");
+        assert_eq!(trace::valid(wrong.as_bytes()), None, "{wrong}");
     }
-    let own = now(br#"{"metric":"sent"}"#).0.outbound[0].traceparent.clone().expect("made");
-    assert_eq!(valid_traceparent(own.as_bytes()), Some(own.as_str()));
+    let own = now(br#"{"metric":"sent"}"#).0.events[0].traceparent.clone().expect("made");
+    assert_eq!(trace::valid(own.as_bytes()), Some(own.as_str()));
 }
 
 proptest! {
     #[test]
     fn no_verified_bytes_make_it_panic_and_none_get_lost(body: Vec<u8>) {
         let (translation, receipt) = now(&body);
-        prop_assert!(!translation.outbound.is_empty());
-        for outbound in &translation.outbound {
+        prop_assert!(!translation.events.is_empty());
+        for outbound in &translation.events {
             prop_assert!(outbound.value(&receipt).is_ok());
         }
     }

@@ -1,4 +1,4 @@
-//! Connections: accepting them, keeping them, and letting them go without a reset (G6).
+//! Connections: accepted, kept open, and drained without a reset (G6).
 
 use std::future::Future;
 use std::sync::Arc;
@@ -15,31 +15,36 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
-use crate::request::Desk;
+use crate::ingest::Ingest;
 use crate::{Settings, metric};
 
-/// Wait after a failed accept, most often for want of file descriptors.
+/// Pause after a failed accept. The usual cause is a lack of file descriptors.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
-/// Between the listener's end and the connections': time for the requests of the last ones accepted to arrive.
-const LAST_CALL: Duration = Duration::from_millis(250);
+/// Pause between closing the listener and closing the connections, so that the requests of the connections accepted last
+/// can arrive.
+const LAST_REQUESTS_WAIT: Duration = Duration::from_millis(250);
 
-/// How connections are treated.
-pub(super) struct Front {
+/// Accepts connections and serves their requests.
+pub(crate) struct Listener {
     permits: Arc<Semaphore>,
     http: http1::Builder,
     drain_delay: Duration,
     in_flight_max: Duration,
 }
 
-type Accepted = (OwnedSemaphorePermit, TcpStream);
+/// A connection, counted against the limit until it ends.
+struct Accepted {
+    stream: TcpStream,
+    permit: OwnedSemaphorePermit,
+}
 
-impl Front {
-    pub(super) fn of(settings: &Settings) -> Self {
+impl Listener {
+    pub(crate) fn new(settings: &Settings) -> Self {
         let mut http = http1::Builder::new();
-        // hyper starts this clock when the answer before has left, so it is the bound on idleness too, and must be
-        // longer than any load balancer's. Slow heads are then as cheap for an attacker as idle connections, which
-        // have to be allowed: their bound is the number of connections.
+        // hyper starts this clock when the previous answer has left. So it bounds idle connections too, and must be
+        // longer than any load balancer keeps an idle connection. An attacker's slow heads then cost no more than idle
+        // connections, which must be allowed. The limit on both is the number of connections.
         http.timer(TokioTimer::new()).header_read_timeout(settings.idle_timeout);
         Self {
             permits: Arc::new(Semaphore::new(settings.connections_max)),
@@ -50,20 +55,26 @@ impl Front {
     }
 
     /// Serves until `stop`, and then until the last answer has left.
-    pub(super) async fn serve(&self, listener: TcpListener, desk: &Arc<Desk>, health: &Health, stop: &Stop) {
+    pub(crate) async fn serve(
+        &self,
+        listener: TcpListener,
+        ingest: &Arc<Ingest>,
+        health: &Health,
+        stop: &Stop,
+    ) {
         let connections = GracefulShutdown::new();
-        self.accept_until(stop.wait(), &listener, &connections, desk).await;
+        self.accept_until(stop.wait(), &listener, &connections, ingest).await;
         info!(drain_delay_ms = self.drain_delay.as_millis(), "gateway drains");
         health.draining();
-        desk.drain();
-        self.accept_until(sleep(self.drain_delay), &listener, &connections, desk).await;
-        // What the kernel has accepted for us must not be reset by closing the listener.
+        ingest.drain();
+        self.accept_until(sleep(self.drain_delay), &listener, &connections, ingest).await;
+        // Closing the listener would reset the connections that the kernel has accepted and we have not.
         while let Some(accepted) = self.accept(&listener).now_or_never() {
-            self.open(accepted, &connections, desk);
+            self.serve_connection(accepted, &connections, ingest);
         }
         drop(listener);
-        sleep(LAST_CALL).await;
-        if timeout(self.in_flight_max, connections.shutdown()).await.is_err() || !desk.is_idle() {
+        sleep(LAST_REQUESTS_WAIT).await;
+        if timeout(self.in_flight_max, connections.shutdown()).await.is_err() || !ingest.is_idle() {
             warn!("gateway ends with requests in flight");
         }
     }
@@ -73,13 +84,13 @@ impl Front {
         end: impl Future<Output = ()>,
         listener: &TcpListener,
         connections: &GracefulShutdown,
-        desk: &Arc<Desk>,
+        ingest: &Arc<Ingest>,
     ) {
         tokio::pin!(end);
         loop {
             tokio::select! {
                 () = &mut end => return,
-                accepted = self.accept(listener) => self.open(accepted, connections, desk),
+                accepted = self.accept(listener) => self.serve_connection(accepted, connections, ingest),
             }
         }
     }
@@ -89,7 +100,7 @@ impl Front {
             let permit =
                 Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed");
             match listener.accept().await {
-                Ok((stream, _)) => return (permit, stream),
+                Ok((stream, _address)) => return Accepted { stream, permit },
                 Err(err) => {
                     warn!(error = %err, "connection not accepted: check the limit on open files");
                     sleep(ACCEPT_RETRY).await;
@@ -98,11 +109,12 @@ impl Front {
         }
     }
 
-    fn open(&self, (permit, stream): Accepted, connections: &GracefulShutdown, desk: &Arc<Desk>) {
-        // An answer is one small write: waiting for more would only cost time.
+    fn serve_connection(&self, accepted: Accepted, connections: &GracefulShutdown, ingest: &Arc<Ingest>) {
+        let Accepted { stream, permit } = accepted;
+        // An answer is one small write. To wait for more bytes would only cost time.
         let _ = stream.set_nodelay(true);
-        let desk = Arc::clone(desk);
-        let service = service_fn(move |request| Arc::clone(&desk).answer(request));
+        let ingest = Arc::clone(ingest);
+        let service = service_fn(move |request| Arc::clone(&ingest).handle(request));
         let connection = connections.watch(self.http.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
             metrics::gauge!(metric::CONNECTIONS).increment(1.0);
