@@ -2,6 +2,7 @@
 
 pub mod codec;
 pub mod dead_letter;
+mod frame;
 pub mod header;
 pub mod id;
 pub mod key;

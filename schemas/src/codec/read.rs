@@ -1,5 +1,5 @@
-//! A record's Avro body, read straight into its struct: the counterpart of [`write`](super::write). Texts and bytes that the struct
-//! borrows are not copied.
+//! Reads a record's Avro body straight into its struct: the counterpart of [`write`](super::write). Texts and
+//! bytes that the struct borrows are not copied.
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
@@ -142,7 +142,8 @@ impl<'de> SeqAccess<'de> for Fields<'_, '_, 'de> {
     }
 }
 
-/// An array's items, block by block. The size hint is left out: a corrupt count must not become a request for memory.
+/// An array's items, block by block. There is no size hint: a corrupt count must not become a request for
+/// memory.
 struct Items<'b, 'a, 'de> {
     body: &'b mut Body<'a, 'de>,
     block: u64,
@@ -150,7 +151,7 @@ struct Items<'b, 'a, 'de> {
 }
 
 impl Items<'_, '_, '_> {
-    /// A negative count is followed by the block's length in bytes, for readers that skip it.
+    /// A negative count is followed by the block's length in bytes, which lets a reader skip the block.
     fn next_block(&mut self) -> Result<(), Malformed> {
         let count = self.body.long()?;
         if count < 0 {

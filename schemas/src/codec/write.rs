@@ -1,7 +1,8 @@
-//! A record's Avro body, written straight from its struct.
+//! Writes a record's Avro body straight from its struct.
 //!
-//! A struct repeats its schema's names, order and nullability, so its own shape says every byte and no schema is looked
-//! up while writing. What no schema of ours holds (floats, maps, enums, integers other than `long`) is refused.
+//! A struct repeats its schema's names, order and nullability. So its own shape determines every byte, and
+//! the schema is not needed while writing. Types that no schema of ours has (floats, maps, enums, integers
+//! other than `long`) are refused.
 
 use serde::Serialize;
 use serde::ser::{Impossible, SerializeSeq, SerializeStruct, Serializer};
@@ -16,7 +17,7 @@ pub(super) fn body(record: &impl Serialize, out: &mut Vec<u8>) -> Result<(), Enc
 struct Body<'a>(&'a mut Vec<u8>);
 
 impl Body<'_> {
-    /// Zigzag and 7 bits a byte, as Avro writes every integer, length and union branch.
+    /// Zigzag, with 7 bits in each byte, as Avro writes every integer, length and union branch.
     #[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "bits, not numbers")]
     fn long(&mut self, number: i64) {
         let mut bits = ((number << 1) ^ (number >> 63)) as u64;

@@ -1,31 +1,29 @@
-//! Records to bytes and back: Avro single-object encoding, `C3 01`, the writer schema's CRC-64-AVRO fingerprint in
-//! little-endian, the body ([Avro specification](https://avro.apache.org/docs/1.12.0/specification/#single-object-encoding)).
+//! Records to bytes and back.
 //!
-//! These functions are the whole interface, so that another framing is a change of this file alone. Schemas and their
-//! fingerprints are apache-avro's; bodies are written and read by the two short modules here, which take a tenth of its
-//! time and are held to its bytes, Java's and fastavro's by the tests.
+//! These functions are the whole interface. The framing and the bodies are behind them. apache-avro parses
+//! the schemas and makes their fingerprints. The bodies are written and read by two short modules here, in a
+//! tenth of apache-avro's time. The tests hold them to the bytes of apache-avro, Java and fastavro.
 
 use std::fmt;
 
-use apache_avro::Schema;
-use apache_avro::rabin::Rabin;
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::frame::single_object;
 use crate::record::Record;
 
+mod fingerprint;
 mod read;
 mod write;
 
-const MARKER: [u8; 2] = [0xc3, 0x01];
-const HEADER_BYTES: usize = 10;
+pub use fingerprint::fingerprint;
 
-/// A record could not be written: its struct holds what its schema can't.
+/// A record could not be written, because its struct does not match its schema.
 #[derive(Debug, Error)]
 #[error("record does not fit its Avro schema: {0}")]
 pub struct EncodeError(&'static str);
 
-/// Bytes could not be read as the record that a topic holds.
+/// Bytes could not be read as the record that the topic holds.
 #[derive(Debug, Error)]
 pub enum DecodeError {
     /// The bytes don't begin with `C3 01` and a fingerprint.
@@ -34,7 +32,8 @@ pub enum DecodeError {
         /// Length of the value, in bytes.
         length: usize,
     },
-    /// Written with a schema that this version doesn't know. Never a dead letter: a newer version wrote it.
+    /// The bytes were written with a schema that this version does not know. They are never a dead letter: a
+    /// newer version wrote them.
     #[error(
         "written with schema {0:016x}, which this version does not know: upgrade this role before its writers"
     )]
@@ -44,38 +43,38 @@ pub enum DecodeError {
     Malformed(#[source] Malformed),
 }
 
-/// What is wrong with a body. Never what it holds (E2).
+/// What is wrong with a body. It never quotes the body (E2).
 #[derive(Debug, Error)]
 #[error("it {0}")]
 pub struct Malformed(&'static str);
 
-/// A struct that is read from the bytes of the record [`Self::Of`] without copying its texts.
+/// A struct that is read from the bytes of the record [`Self::Of`] and borrows its texts.
 pub trait View<'a>: Deserialize<'a> {
-    /// The record that it shows.
+    /// The record.
     type Of: Record;
 }
 
-/// Encodes `record` with its schema's fingerprint in front.
+/// Encodes `record`, with its schema's fingerprint in front.
 ///
 /// # Errors
-/// Where the struct and its schema disagree, which the golden tests rule out.
+/// Where the struct and its schema disagree. The golden tests rule that out.
 pub fn encode<R: Record>(record: &R) -> Result<Vec<u8>, EncodeError> {
     let mut bytes = Vec::with_capacity(256);
     encode_into(record, &mut bytes)?;
     Ok(bytes)
 }
 
-/// As [`encode`], appended to `out`: for who encodes many and keeps one buffer.
+/// As [`encode`], but appends to `out`, so that a caller who encodes many records needs one buffer.
 ///
 /// # Errors
-/// As [`encode`]; `out` then ends in the part that was written.
+/// As [`encode`]. `out` then ends in the part that was written.
 pub fn encode_into<R: Record>(record: &R, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    out.extend_from_slice(&MARKER);
-    out.extend_from_slice(&fingerprint::<R>().to_le_bytes());
+    single_object::write_header(fingerprint::<R>(), out);
     write::body(record, out)
 }
 
-/// Decodes what [`encode`] wrote, or another implementation of the same encoding. Bytes left over are an error.
+/// Decodes what [`encode`] wrote, or another implementation of the same encoding. Bytes after the record are
+/// an error.
 ///
 /// # Errors
 /// See [`DecodeError`].
@@ -83,7 +82,7 @@ pub fn decode<R: Record>(bytes: &[u8]) -> Result<R, DecodeError> {
     read(fingerprint::<R>(), bytes)
 }
 
-/// As [`decode`], without copying texts out of `bytes`.
+/// As [`decode`], but the struct borrows its texts from `bytes`.
 ///
 /// # Errors
 /// See [`DecodeError`].
@@ -93,35 +92,12 @@ pub fn view<'a, V: View<'a>>(bytes: &'a [u8]) -> Result<V, DecodeError> {
 
 fn read<'a, T: Deserialize<'a>>(known: u64, bytes: &'a [u8]) -> Result<T, DecodeError> {
     let unframed = || DecodeError::NotFramed { length: bytes.len() };
-    let (header, mut body) = bytes.split_at_checked(HEADER_BYTES).ok_or_else(unframed)?;
-    let fingerprint: [u8; 8] = match header {
-        [0xc3, 0x01, fingerprint @ ..] => fingerprint.try_into().map_err(|_| unframed())?,
-        _ => return Err(unframed()),
-    };
-    let fingerprint = u64::from_le_bytes(fingerprint);
+    let (fingerprint, mut body) = single_object::split(bytes).ok_or_else(unframed)?;
     if fingerprint != known {
         return Err(DecodeError::UnknownFingerprint(fingerprint));
     }
     let record = read::body(&mut body).map_err(DecodeError::Malformed)?;
     if body.is_empty() { Ok(record) } else { Err(DecodeError::Malformed(Malformed("is followed by more"))) }
-}
-
-/// The CRC-64-AVRO fingerprint of `R`'s schema.
-#[must_use]
-pub fn fingerprint<R: Record>() -> u64 {
-    thread_local! {
-        // Parsing a schema costs far more than a record, and a thread touches a handful of them. Known by their place in memory.
-        static KNOWN: std::cell::RefCell<Vec<(usize, u64)>> = const { std::cell::RefCell::new(Vec::new()) };
-    }
-    let place = R::SCHEMA.as_ptr().addr();
-    KNOWN.with_borrow_mut(|known| match known.iter().find(|(of, _)| *of == place) {
-        Some((_, fingerprint)) => *fingerprint,
-        None => {
-            let fingerprint = canonical_fingerprint(R::SCHEMA);
-            known.push((place, fingerprint));
-            fingerprint
-        }
-    })
 }
 
 impl serde::ser::Error for EncodeError {
@@ -131,30 +107,9 @@ impl serde::ser::Error for EncodeError {
 }
 
 impl serde::de::Error for Malformed {
-    /// serde's own words may quote what was read.
+    /// Drops serde's own words, which may quote what was read.
     fn custom<T: fmt::Display>(_: T) -> Self {
         Self("holds what its struct refuses")
-    }
-}
-
-/// CRC-64-AVRO of the schema's parsing canonical form, which leaves logical types out. apache-avro 0.22 writes
-/// `{"type":"long"}` where such a type stood and Java writes `"long"`, so they are taken out first.
-fn canonical_fingerprint(json: &str) -> u64 {
-    let mut plain: serde_json::Value = serde_json::from_str(json).expect("the committed schemas are JSON");
-    without_logical_types(&mut plain);
-    let schema = Schema::parse(&plain).expect("a schema without its logical types is a schema");
-    let little_endian = schema.fingerprint::<Rabin>().bytes.try_into().expect("CRC-64-AVRO has 8 bytes");
-    u64::from_le_bytes(little_endian)
-}
-
-fn without_logical_types(schema: &mut serde_json::Value) {
-    match schema {
-        serde_json::Value::Object(fields) => {
-            fields.remove("logicalType");
-            fields.values_mut().for_each(without_logical_types);
-        }
-        serde_json::Value::Array(items) => items.iter_mut().for_each(without_logical_types),
-        _ => {}
     }
 }
 
@@ -163,6 +118,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::frame::single_object::HEADER_BYTES;
     use crate::record::{CustomerTraits, DeadLetter, RawRecord};
 
     #[test]
