@@ -1,7 +1,9 @@
-//! The one way to build a dead letter: what is kept of a record that is set aside, under which key, with which headers.
+//! The one way to build a dead letter: what is kept of a record that is set aside, under which key, with
+//! which headers.
 //!
-//! A dead letter must always fit its topic, or it would stall the stream that it was taken out of (G7). So long bytes are
-//! cut, and the letter names the whole by its length and SHA-256. A long key, event id or source is left out.
+//! A dead letter must always fit its topic, or it would stall the stream that it was taken out of (G7). So
+//! long bytes are cut, and the letter names the whole by its length and SHA-256. A long key, event id or
+//! source is left out.
 
 use std::fmt;
 
@@ -64,8 +66,8 @@ pub enum Extent {
     Head,
 }
 
-/// The key of a dead letter on its topic: the customer key, else the event id, else none, and then the client chooses a
-/// partition at random. A customer key of more than [`KEY_BYTES_MAX`] is left out.
+/// The key of a dead letter on its topic: the customer key, else the event id, else none, and then the client
+/// chooses a partition at random. A customer key of more than [`KEY_BYTES_MAX`] is left out.
 #[must_use]
 pub fn key<'a>(customer_key: Option<&'a [u8]>, event_id: Option<&'a str>) -> Option<&'a [u8]> {
     match customer_key {

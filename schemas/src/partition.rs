@@ -1,5 +1,5 @@
-//! Which partition a key belongs on: what Java's producer computes by default, so that another team's join needs no
-//! shuffle.
+//! The partition of a key, as Java's producer computes it by default. So another team can join these topics
+//! with its own without a shuffle.
 
 const SEED: u32 = 0x9747_b28c;
 const MULTIPLIER: u32 = 0x5bd1_e995;

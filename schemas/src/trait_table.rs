@@ -1,8 +1,10 @@
-//! The traits, one row each. The record [`CustomerTraits`], the names and the table in `docs/policies.md` come from here.
+//! The traits, one row each. The record [`CustomerTraits`], the names and the table in `docs/policies.md`
+//! come from here.
 //!
-//! To add a trait: add a row here, in the order of the schema; add the field to `avro/customer_traits.avsc` and make its
-//! golden values; derive it in the processor's `domain`; derive it once more in the oracle of the tests; put the printed
-//! table into `docs/policies.md`. A test fails for each of these that is forgotten.
+//! To add a trait: add a row here, in the order of the schema; add the field to `avro/customer_traits.avsc`
+//! and make its golden values; derive it in the processor's `domain`; derive it once more in the oracle of
+//! the tests; put the printed table into `docs/policies.md`. A test fails for each of these that is
+//! forgotten.
 
 use std::fmt::Write as _;
 
@@ -83,10 +85,11 @@ macro_rules! traits {
             pub customer_id: String,
             /// Grows by one with each record of this customer.
             pub revision: i64,
-            /// The append time, or the timer's time, that caused this revision; never goes back. Unix milliseconds.
+            /// The append time, or the timer's time, that caused this revision; never goes back. Unix
+            /// milliseconds.
             pub as_of: i64,
-            /// Names of the traits that differ from the previous revision. Holds for records younger than the topic's
-            /// minimum compaction lag.
+            /// Names of the traits that differ from the previous revision. Holds for records younger than the
+            /// topic's minimum compaction lag.
             pub changed: Vec<String>,
             $(
                 #[doc = $meaning]

@@ -1,7 +1,7 @@
 //! The words that travel: the values of the records' open text fields, as constants.
 //!
-//! The sets are open. A field stays a string, and a reader must accept a word that is not listed here. The lists
-//! exist so that Aftersend itself spells each word in one place.
+//! The sets are open. A field stays a string, and a reader must accept a word that is not listed here. The
+//! lists exist so that Aftersend itself spells each word in one place.
 
 pub use crate::trait_table::name as trait_name;
 
@@ -46,7 +46,8 @@ words! {
 }
 
 words! {
-    /// What happened, as the vendor spells its metrics: `MessageOutcome.metric` and `CustomerTraits.last_email_metric`.
+    /// What happened, as the vendor spells its metrics: `MessageOutcome.metric` and
+    /// `CustomerTraits.last_email_metric`.
     metric {
         /// The message was created as a draft.
         DRAFTED = "drafted";
@@ -116,7 +117,8 @@ words! {
 }
 
 words! {
-    /// The finer class of a bounce or of a suppression: `MessageOutcome.bounce_class` and `SuppressionEntry.class`.
+    /// The finer class of a bounce or of a suppression: `MessageOutcome.bounce_class` and
+    /// `SuppressionEntry.class`.
     class {
         /// A bounce that another try will not mend.
         HARD = "hard";
@@ -216,8 +218,8 @@ words! {
 }
 
 words! {
-    /// Why a record was set aside: `DeadLetter.reason`. A write that breaks a limit of the vendor's Track API has the
-    /// limit's code instead, which `kit/customerio` gives.
+    /// Why a record was set aside: `DeadLetter.reason`. A write that breaks a limit of the vendor's Track API
+    /// has the limit's code instead, which `kit/customerio` gives.
     dead_letter_reason {
         /// A webhook's body is empty.
         EMPTY_BODY = "empty_body";
@@ -311,7 +313,8 @@ mod tests {
         }
     }
 
-    /// The schemas name words in their documentation, for other teams. Those must be the words that are written.
+    /// The schemas name words in their documentation, for other teams. Those must be the words that are
+    /// written.
     #[test]
     fn every_word_that_a_schema_names_is_listed() {
         for (schema, field, words) in [

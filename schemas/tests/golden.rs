@@ -1,5 +1,5 @@
-//! What travels, held against what Apache's Java libraries and fastavro say of the same keys, schemas and values.
-//! `../golden/README.md` tells how the files came to be.
+//! What travels, held against what Apache's Java libraries and fastavro say of the same keys, schemas and
+//! values. `../golden/README.md` tells how the files came to be.
 
 use std::path::PathBuf;
 
@@ -130,7 +130,8 @@ fn text<'a>(line: &'a Value, field: &str) -> &'a str {
     line[field].as_str().expect("a text field")
 }
 
-/// Asked when it runs: checkouts that share a build folder share this binary too, and `env!` would name the one that built it.
+/// Asked when it runs: checkouts that share a build folder share this binary too, and `env!` would name the
+/// one that built it.
 fn root() -> PathBuf {
     PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo runs the tests"))
 }

@@ -22,7 +22,7 @@ pub struct Command {
     pub email: Option<String>,
     /// When the fact came true, by the issuer's clock. Unix milliseconds.
     pub occurred_at: i64,
-    /// email, sms, push, in_app or whatsapp; null for all.
+    /// A word of [`channel`](crate::vocabulary::channel); null for all channels.
     pub channel: Option<String>,
     /// For consent: whether it is given.
     pub granted: Option<bool>,

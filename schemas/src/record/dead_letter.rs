@@ -8,15 +8,15 @@ use super::Record;
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DeadLetter {
-    /// gateway, processor, customerio-sink or bigquery-sink.
+    /// The role that set it aside: a word of [`stage`](crate::vocabulary::stage).
     pub stage: String,
-    /// A short code such as malformed_json, stale or too_large.
+    /// Why: a word of [`dead_letter_reason`](crate::vocabulary::dead_letter_reason), or another.
     pub reason: String,
-    /// What to look at, without payload.
+    /// What to look at. It quotes no payload.
     pub detail: Option<String>,
     /// The event's id where it is known.
     pub event_id: Option<String>,
-    /// The topic that it was read from; null at the gateway.
+    /// The topic that it was read from; null where the gateway set it aside.
     pub origin_topic: Option<String>,
     /// The partition that it was read from.
     pub origin_partition: Option<i64>,
@@ -26,15 +26,15 @@ pub struct DeadLetter {
     pub source: Option<String>,
     /// When it was set aside. Unix milliseconds.
     pub kept_at: i64,
-    /// The record's key.
+    /// The customer key, where the record has one.
     #[serde(with = "serde_bytes")]
     pub key: Option<Vec<u8>>,
     /// The bytes, or their first 64 KiB.
     #[serde(with = "serde_bytes")]
     pub bytes: Vec<u8>,
-    /// Length of the whole, in bytes.
+    /// Length of all bytes.
     pub length: i64,
-    /// SHA-256 of the whole where bytes is only its beginning.
+    /// SHA-256 of all bytes, where `bytes` is only their beginning.
     #[serde(with = "serde_bytes")]
     pub sha256: Option<Vec<u8>>,
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Record;
 
-/// A customer's current addresses. Restricted: for sinks that must name one.
+/// A customer's current addresses. Restricted to sinks that must name an address.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Identity {
@@ -12,7 +12,7 @@ pub struct Identity {
     pub customer_id: String,
     /// The append time that caused this record. Unix milliseconds.
     pub as_of: i64,
-    /// One per channel. Unix milliseconds.
+    /// One address per channel.
     pub addresses: Vec<Address>,
 }
 
@@ -20,7 +20,7 @@ pub struct Identity {
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Address {
-    /// email, sms, push or whatsapp.
+    /// A word of [`channel`](crate::vocabulary::channel).
     pub channel: String,
     /// The address itself.
     pub address: String,

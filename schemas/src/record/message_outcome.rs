@@ -4,22 +4,23 @@ use serde::{Deserialize, Serialize};
 
 use super::Record;
 
-/// One outcome of one message, normalised; each event once. Whoever writes one borrows the texts of the event that it comes from, whoever
-/// reads one owns them.
+/// One outcome of one message, normalised. Each event has one record. A writer borrows the texts of the event
+/// that the record comes from; a reader owns them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct MessageOutcome<'a> {
-    /// The event's id; unique.
+    /// The event's id.
     pub event_id: Cow<'a, str>,
-    /// object type and metric, such as email_bounced.
+    /// Object type and metric, such as `email_bounced`.
     pub event_type: Cow<'a, str>,
-    /// email, sms, push, in_app, whatsapp, slack, webhook, customer or another.
+    /// A word of [`channel`](crate::vocabulary::channel), or another.
     pub channel: Cow<'a, str>,
-    /// sent, delivered, opened, clicked, bounced, spammed, unsubscribed or another.
+    /// A word of [`metric`](crate::vocabulary::metric), or another.
     pub metric: Cow<'a, str>,
-    /// When it happened, by the sender's clock; received_at where time_source says so. Unix milliseconds.
+    /// When it happened, by the sender's clock, or `received_at` where `time_source` says so. Unix
+    /// milliseconds.
     pub occurred_at: i64,
-    /// event, or received where the event's own time was missing or absurd.
+    /// A word of [`time_source`](crate::vocabulary::time_source).
     pub time_source: Cow<'a, str>,
     /// When the gateway received it. Unix milliseconds.
     pub received_at: i64,
@@ -45,17 +46,17 @@ pub struct MessageOutcome<'a> {
     pub transactional_message_id: Option<Cow<'a, str>>,
     /// Template or content variant.
     pub template_id: Option<Cow<'a, str>>,
-    /// Subject, addresses in it replaced by their tokens.
+    /// Subject, with tokens in place of addresses.
     pub subject: Option<Cow<'a, str>>,
-    /// Clicked link, addresses in it replaced by their tokens.
+    /// Clicked link, with tokens in place of addresses.
     pub href: Option<Cow<'a, str>>,
     /// Clicked link's id.
     pub link_id: Option<Cow<'a, str>>,
-    /// Provider's reply, addresses in it replaced by their tokens.
+    /// Provider's reply, with tokens in place of addresses.
     pub failure_message: Option<Cow<'a, str>>,
-    /// Class of a bounce; null where the event is none.
+    /// Class of a bounce; null for any other event.
     pub bounce_class: Option<Cow<'a, str>>,
-    /// Whose fault a bounce is: recipient, domain, infrastructure, sender or content.
+    /// Whose fault a bounce is: a word of [`blame`](crate::vocabulary::blame).
     pub bounce_blame: Option<Cow<'a, str>>,
     /// The click was made by a machine; null where not said.
     pub machine: Option<bool>,
@@ -67,7 +68,7 @@ pub struct MessageOutcome<'a> {
     pub synthetic: Option<bool>,
     /// The source that it came from.
     pub source: Cow<'a, str>,
-    /// All other fields as one JSON object; message bodies left out, addresses replaced by their tokens.
+    /// All other fields as one JSON object, without message bodies, and with tokens in place of addresses.
     pub metadata: Cow<'a, str>,
 }
 

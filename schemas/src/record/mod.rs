@@ -1,8 +1,8 @@
 //! What travels: one struct per Avro schema, field for field.
 //!
-//! The `.avsc` file is the contract; a struct here repeats its names, order and nullability, and the golden tests hold
-//! the two together. Open sets (metric, channel, reason, class) are strings, so that a new value is never a decoding
-//! error for an older reader. Every field has a default, so that fields can be added and removed in either direction.
+//! The `.avsc` file is the contract. A struct here repeats its names, order and nullability, and the golden
+//! tests compare the two. Open sets (metric, channel, reason, class) are strings, so that an older reader can
+//! decode a new value. Every field has a default, so that a later version can add and remove fields.
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -23,6 +23,6 @@ pub use suppression::{Suppression, SuppressionEntry};
 
 /// A record type with an Avro schema of its own.
 pub trait Record: Serialize + DeserializeOwned {
-    /// The writer schema, as JSON.
+    /// The schema with which the record is written, as JSON.
     const SCHEMA: &'static str;
 }

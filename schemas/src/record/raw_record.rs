@@ -5,22 +5,22 @@ use serde::{Deserialize, Serialize};
 use super::Record;
 use crate::codec::View;
 
-/// One verified input, exactly as it arrived. Everything else is derived from these records.
+/// One verified input, exactly as it arrived. All other records are derived from these.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RawRecord {
-    /// webhook, command or import.
+    /// A word of [`kind`](crate::vocabulary::kind).
     pub kind: String,
     /// The dedupe id: 16 bytes, computed once by the gateway, before anything is stripped.
     #[serde(with = "serde_bytes")]
     pub id: Vec<u8>,
-    /// The sender's event id as text; x1. + base64url of the dedupe id where the sender gave none.
+    /// The sender's event id as text. Where the sender gave none: `x1.` and base64url of the dedupe id.
     pub event_id: String,
     /// The configured source (endpoint, command topic or import) that it came from.
     pub source: String,
-    /// How the sender was verified: v0 for the vendor's signature.
+    /// How the sender was verified: a word of [`scheme`](crate::vocabulary::scheme).
     pub verified_by: String,
-    /// The time that the signature covers, by the sender's clock; null where the scheme signs none. Unix milliseconds.
+    /// The signed time, by the sender's clock; null where the scheme signs no time. Unix milliseconds.
     pub signed_at: Option<i64>,
     /// When the signature was verified, by the gateway's clock. Unix milliseconds.
     pub verified_at: i64,
@@ -40,10 +40,10 @@ impl Record for RawRecord {
     const SCHEMA: &'static str = include_str!("../../avro/raw_record.avsc");
 }
 
-/// A [`RawRecord`] where it lies: for a reader of many, who would copy every payload only to throw it away. Its fields are
-/// the record's.
+/// A [`RawRecord`] that borrows from the bytes it was read from, so that a reader of many records copies no
+/// payload.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
-#[expect(missing_docs, reason = "the record's fields tell")]
+#[expect(missing_docs, reason = "the fields are the record's")]
 pub struct RawView<'a> {
     pub kind: &'a str,
     pub id: &'a [u8],

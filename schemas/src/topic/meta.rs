@@ -1,14 +1,14 @@
-//! What every role must agree on before it touches a topic, kept in the meta topic under [`KEY`] as JSON.
+//! What all roles must agree on before they start. It stands on the meta topic, under [`KEY`], as JSON.
 
 use serde::{Deserialize, Serialize};
 
 /// The key of the one record.
 pub const KEY: &str = "topology";
 
-/// The facts that can't change while data is on the topics.
+/// Facts that must not change while data is on the topics.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Topology {
-    /// Partitions of raw and of everything that shares its partitioning.
+    /// Partitions of raw, and of every topic with raw's partitioning.
     pub partitions: u32,
     /// How values are framed: `single-object`, or `confluent` with a registry.
     pub framing: String,
@@ -19,8 +19,8 @@ pub struct Topology {
 }
 
 impl Topology {
-    /// Each way in which `self`, as stored, differs from what a role was `configured` with; one sentence each, with
-    /// the mend.
+    /// How `self`, the stored topology, differs from what a role was `configured` with: a sentence for each
+    /// difference, with what to do about it.
     #[must_use]
     pub fn differences(&self, configured: &Self) -> Vec<String> {
         let mut found = Vec::new();

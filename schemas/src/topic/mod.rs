@@ -1,4 +1,4 @@
-//! The topics: the one place where their names and settings are spelled.
+//! The topics. Their names and settings are spelled here and nowhere else.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ pub mod meta;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Largest record of the topics that carry whole webhooks, in bytes. Far above anything but a message body; a larger
-/// event is kept without its content (G7).
+/// The largest record of the topics that carry whole webhooks, in bytes. Only an event with a message body
+/// comes near it. A larger event is kept without its content (G7).
 pub const RECORD_BYTES_MAX: u32 = 4 << 20;
 
 /// How many partitions a topic has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Partitioning {
-    /// As many as raw, so that one customer is on one partition number everywhere.
+    /// As many as raw, so that a customer has the same partition number on every topic.
     LikeRaw,
     /// One.
     Single,
@@ -22,13 +22,13 @@ pub enum Partitioning {
 /// What happens to old records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cleanup {
-    /// They go after this long.
+    /// They are deleted after this time.
     Delete(Duration),
-    /// The latest per key stays.
+    /// The latest record of each key stays.
     Compact {
-        /// How long a record is certain to be seen by a subscriber that keeps up.
+        /// For how long no record is compacted away. A subscriber that lags less sees every record.
         lag_min: Duration,
-        /// How long an overwritten value may linger: what an erasure promises.
+        /// How long an overwritten value may stay. An erasure promises this time.
         lag_max: Option<Duration>,
     },
 }
@@ -36,13 +36,13 @@ pub enum Cleanup {
 /// What happens to old records, before the processor's dedupe window is known.
 #[derive(Debug, Clone, Copy)]
 enum Retention {
-    /// They go after so many days.
+    /// They are deleted after this many days.
     Days(u32),
-    /// They go so many days after the dedupe window.
+    /// They are deleted this many days after the dedupe window.
     WindowAndDays(u32),
-    /// The latest per key stays, for subscribers of other teams.
+    /// The latest record of each key stays, for subscribers of other teams.
     Public,
-    /// The latest per key stays, and an overwritten record may go after so long.
+    /// The latest record of each key stays. An overwritten record stays at least this long.
     Compact(Duration),
 }
 
@@ -218,8 +218,8 @@ impl Topic {
         }
     }
 
-    /// The topic's settings, by Kafka's own names. All topics are `LogAppendTime`: retention must not follow a sender's
-    /// clock, and the broker refuses far timestamps.
+    /// The topic's settings, by Kafka's own names. All topics are `LogAppendTime`, because retention must not
+    /// follow a sender's clock, and the broker refuses timestamps that are far from its own.
     #[must_use]
     pub fn settings(self, window: Duration) -> Vec<(&'static str, String)> {
         let millis = |duration: Duration| duration.as_millis().to_string();
@@ -247,7 +247,7 @@ impl Topic {
     }
 }
 
-/// The topics' names under one prefix: one workspace per prefix.
+/// The topics' names under one prefix. A workspace has a prefix of its own.
 #[derive(Debug, Clone)]
 pub struct Topics {
     names: [String; Topic::ALL.len()],

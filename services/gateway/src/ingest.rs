@@ -100,9 +100,11 @@ impl Ingest {
         self.admission.is_idle()
     }
 
-    /// Handles one request. Whatever happens, the answer is one of [`Answer`], and the request is counted once.
+    /// Handles one request. Whatever happens, the answer is one of [`Answer`], and the request is counted
+    /// once.
     ///
-    /// The work runs in a task of its own. If the client goes away, the task still ends and counts the request.
+    /// The work runs in a task of its own. If the client goes away, the task still ends and counts the
+    /// request.
     pub(crate) async fn handle<B>(
         self: Arc<Self>,
         request: Request<B>,

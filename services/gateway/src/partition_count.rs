@@ -1,4 +1,5 @@
-//! Raw's partition count: read at boot and then watched, since a customer's records must never change their partition.
+//! Raw's partition count: read at boot and then watched, since a customer's records must never change their
+//! partition.
 
 use std::time::Duration;
 
@@ -37,8 +38,9 @@ const FAULTS_MAX: u32 = 3;
 
 /// Waits until the brokers tell the count, then watches the count for as long as the process lives.
 ///
-/// It waits for a broker that can't be reached: a gateway that exits refuses connections, and a refused connection costs an
-/// hour (G3). A missing topic and unequal counts are faults of set-up. They end the watch.
+/// It waits for a broker that can't be reached: a gateway that exits refuses connections, and a refused
+/// connection costs an hour (G3). A missing topic and unequal counts are faults of set-up. They end the
+/// watch.
 pub(crate) async fn watch(
     publisher: Publisher,
     topics: Topics,

@@ -23,12 +23,13 @@ const STALL_AFTER: Duration = Duration::from_secs(30);
 
 /// Takes webhooks on `listener` until `stop`, then drains (G6).
 ///
-/// It listens at once. Until Kafka has been reached, signed webhooks are answered 503: a refused connection would cost an
-/// hour (G3).
+/// It listens at once. Until Kafka has been reached, signed webhooks are answered 503: a refused connection
+/// would cost an hour (G3).
 ///
 /// # Errors
-/// [`Error::Kafka`] where the client refuses its settings. [`Error::TopicMissing`] and [`Error::CountsDiffer`] where the topics
-/// are not as bootstrap makes them. A broker that can't be reached is not an error: readiness names it.
+/// [`Error::Kafka`] where the client refuses its settings. [`Error::TopicMissing`] and
+/// [`Error::CountsDiffer`] where the topics are not as bootstrap makes them. A broker that can't be reached
+/// is not an error: readiness names it.
 pub async fn run(
     settings: Settings,
     connection: Connection,

@@ -1,5 +1,5 @@
-//! Each kind of bad input: what is answered, where it is kept, and what counts it. The README's table in executable form.
-//! A process of its own, since the counters are the process's.
+//! Each kind of bad input: what is answered, where it is kept, and what counts it. The README's table in
+//! executable form. A process of its own, since the counters are the process's.
 
 #[allow(dead_code, reason = "the other test binary uses the rest")]
 #[path = "gateway/harness.rs"]

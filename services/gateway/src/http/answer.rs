@@ -1,7 +1,7 @@
-//! Everything that can leave the gateway. A status that is not here can't be sent.
+//! Every answer that can leave the gateway. No other status can be sent.
 //!
-//! The vendor waits an hour after 400, 401, 402, 403, 404, 405, 410, 429, 500, 502 and 521, with all later webhooks queued
-//! behind (G3). So trouble on our side is 503, and a signed body is never refused for what it says.
+//! After 400, 401, 402, 403, 404, 405, 410, 429, 500, 502 and 521 the vendor waits an hour, and all later webhooks
+//! queue behind (G3). So trouble on our side is 503, and a signed body is never refused for what it says.
 
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -20,34 +20,34 @@ pub(crate) enum Answer {
         /// How many there were.
         events: usize,
     },
-    /// 401: not signed with a live key.
+    /// 401: the request is not signed with a live key.
     Unauthorized(Reason),
     /// 404: no such endpoint or source.
     NotFound,
-    /// 405: webhooks are POSTed.
+    /// 405: a webhook is sent by POST.
     MethodNotAllowed,
-    /// 413: beyond a hard cap far above anything the vendor sends.
+    /// 413: the request is beyond a hard cap, far above anything that the vendor sends.
     TooLarge,
-    /// 503: trouble on our side; another try is welcome soon.
+    /// 503: there is trouble on our side. The vendor tries again soon.
     Unavailable(Unavailable),
 }
 
-/// What the trouble is.
+/// Why a request is answered 503.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(crate) enum Unavailable {
-    /// As many requests in flight as may be.
+    /// The limit on requests in flight is reached.
     #[error("too many requests in flight")]
     TooManyRequests,
-    /// As many bytes in flight as may be.
+    /// The limit on bytes in flight is reached.
     #[error("too many bytes in flight")]
     TooManyBytes,
-    /// The body broke off. The client has gone, and most likely nobody reads this.
+    /// The body broke off. The client has gone, and will hardly read the answer.
     #[error("the request's body broke off")]
     BodyBrokeOff,
-    /// No broker has told raw's partition count yet.
+    /// Raw's partition count is not known yet.
     #[error("kafka has not been reached yet")]
     PartitionsUnknown,
-    /// Raw has not as many partitions as at boot.
+    /// Raw's partition count is not what it was at boot.
     #[error("raw's partition count has changed")]
     PartitionsChanged,
     /// Kafka did not acknowledge in time.
@@ -56,13 +56,13 @@ pub(crate) enum Unavailable {
     /// Kafka gave an error.
     #[error("kafka did not take a record ({0})")]
     Kafka(&'static str),
-    /// A record did not fit its schema: a bug of ours.
+    /// A record did not fit its schema. This is a bug of ours.
     #[error("a record did not fit its schema")]
     Encoding,
-    /// The whole took too long, as where a body trickles in.
+    /// The request took too long, for example because its body came slowly.
     #[error("the request took too long")]
     Timeout,
-    /// A bug of ours.
+    /// The code panicked. This is a bug of ours.
     #[error("the request met a bug")]
     Panic,
 }
@@ -115,7 +115,7 @@ impl Answer {
 }
 
 impl Unavailable {
-    /// Whether only a signed request gets this far, so that nobody else can fill a log with it.
+    /// Whether only a signed request gets this answer. Then it is logged: nobody else can fill the log with it.
     pub(crate) fn needs_a_key(self) -> bool {
         match self {
             Self::TooManyRequests | Self::TooManyBytes | Self::BodyBrokeOff | Self::Timeout => false,
@@ -144,7 +144,7 @@ impl Unavailable {
 mod tests {
     use super::*;
 
-    /// One of each. The match makes the compiler ask for a line here with every new variant.
+    /// One answer of each kind. With a new variant, the match does not compile until it is added.
     fn all() -> Vec<Answer> {
         use Unavailable as U;
         let unavailable = [

@@ -6,8 +6,8 @@ use hyper::body::{Body, Bytes};
 use super::admission::Permit;
 use super::answer::{Answer, Unavailable};
 
-/// Reads a body of at most `limit_bytes`. A body that is announced as longer is not read at all. Otherwise reading stops
-/// where the body crosses the limit.
+/// Reads a body of at most `limit_bytes`. A body that is announced as longer is not read at all. Otherwise
+/// reading stops where the body crosses the limit.
 pub(crate) async fn read<B: Body<Data = Bytes> + Unpin>(
     body: &mut B,
     limit_bytes: usize,

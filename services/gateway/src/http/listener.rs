@@ -21,8 +21,8 @@ use crate::{Settings, metric};
 /// Pause after a failed accept. The usual cause is a lack of file descriptors.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
-/// Pause between closing the listener and closing the connections, so that the requests of the connections accepted last
-/// can arrive.
+/// Pause between closing the listener and closing the connections, so that the requests of the connections
+/// accepted last can arrive.
 const LAST_REQUESTS_WAIT: Duration = Duration::from_millis(250);
 
 /// Accepts connections and serves their requests.
@@ -42,9 +42,10 @@ struct Accepted {
 impl Listener {
     pub(crate) fn new(settings: &Settings) -> Self {
         let mut http = http1::Builder::new();
-        // hyper starts this clock when the previous answer has left. So it bounds idle connections too, and must be
-        // longer than any load balancer keeps an idle connection. An attacker's slow heads then cost no more than idle
-        // connections, which must be allowed. The limit on both is the number of connections.
+        // hyper starts this clock when the previous answer has left. So it bounds idle connections too, and
+        // must be longer than any load balancer keeps an idle connection. An attacker's slow heads then cost
+        // no more than idle connections, which must be allowed. The limit on both is the number of
+        // connections.
         http.timer(TokioTimer::new()).header_read_timeout(settings.idle_timeout);
         Self {
             permits: Arc::new(Semaphore::new(settings.connections_max)),

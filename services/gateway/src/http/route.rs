@@ -9,8 +9,8 @@ const ALIASES: [&str; 2] = ["/webhooks/customerio", "/webhooks/cio"];
 const BASE: &str = "/v1/webhooks/customerio/";
 const KIND: &str = "reporting";
 
-/// The source that `path` names. The path without a source and the aliases name the default source, which is the first of
-/// `sources`. A slash at the end is ignored: a 404 because of it would cost an hour (G3).
+/// The source that `path` names. The path without a source and the aliases name the default source, which is
+/// the first of `sources`. A slash at the end is ignored: a 404 because of it would cost an hour (G3).
 pub(crate) fn route<'a>(method: &Method, path: &str, sources: &'a [Source]) -> Result<&'a Source, Answer> {
     let path = path.strip_suffix('/').unwrap_or(path);
     let source = match path.strip_prefix(BASE) {

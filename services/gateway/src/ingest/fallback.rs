@@ -1,7 +1,8 @@
-//! One event on its way to Kafka, and the smaller forms that it falls back to where Kafka refuses it for good (G7).
+//! One event on its way to Kafka, and the smaller forms that it falls back to where Kafka refuses it for good
+//! (G7).
 //!
-//! The order of the forms: whole in raw, without its message bodies in raw, whole in the dead letters, cut in the dead
-//! letters. The last form always fits.
+//! The order of the forms: whole in raw, without its message bodies in raw, whole in the dead letters, cut in
+//! the dead letters. The last form always fits.
 
 use bytes::Bytes;
 use kafka::PublishError;
@@ -131,8 +132,8 @@ impl Outbound {
         }
     }
 
-    /// Falls back to the next form, because Kafka refused this one with an error that trying again can't mend. Returns
-    /// false where there is no smaller form.
+    /// Falls back to the next form, because Kafka refused this one with an error that trying again can't
+    /// mend. Returns false where there is no smaller form.
     pub(super) fn fall_back(&mut self, error: &PublishError) -> bool {
         let reason = match error {
             PublishError::Rejected { code } => DeadLetterReason::Rejected(code),

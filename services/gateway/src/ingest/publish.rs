@@ -10,7 +10,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::fallback::{Outbound, Receipt};
 
-/// Why not all events of a body were acknowledged. What was appended stays, and the vendor's retry adds duplicates.
+/// Why not all events of a body were acknowledged. What was appended stays, and the vendor's retry adds
+/// duplicates.
 #[derive(Debug, Error)]
 pub(super) enum PublishFailure {
     /// The deadline passed first. The records may still be appended.
@@ -41,8 +42,9 @@ struct InFlight {
 
 /// Publishes every event, and returns the events in the forms that Kafka took.
 ///
-/// Records are queued in order and awaited together. An event that Kafka refuses for good falls back to its next form and is
-/// queued again within the same deadline. So it can neither stall the stream nor get lost (G7).
+/// Records are queued in order and awaited together. An event that Kafka refuses for good falls back to its
+/// next form and is queued again within the same deadline. So it can neither stall the stream nor get lost
+/// (G7).
 pub(super) async fn publish(
     destination: Destination<'_>,
     receipt: &Receipt,
@@ -99,7 +101,8 @@ fn send(destination: Destination<'_>, event: &Outbound, value: &[u8]) -> Result<
     })
 }
 
-/// Counts `error`, and makes `event` fall back to its next form where another try of the same form can't succeed.
+/// Counts `error`, and makes `event` fall back to its next form where another try of the same form can't
+/// succeed.
 fn fall_back(event: &mut Outbound, error: PublishError) -> Result<(), PublishFailure> {
     metrics::counter!(crate::metric::PRODUCE_ERRORS, "code" => error.code()).increment(1);
     if error.is_poison() && event.fall_back(&error) { Ok(()) } else { Err(PublishFailure::Kafka(error)) }

@@ -23,7 +23,7 @@ fn ingest(edit: impl FnOnce(&mut Settings)) -> Arc<Ingest> {
     Arc::new(Ingest::new(settings, publisher, Topics::default(), TokenKey::development(), partitions))
 }
 
-/// A body that does as it's told.
+/// A body with a fault of its own.
 enum Fake {
     Panics,
     Hangs,

@@ -3,7 +3,8 @@
 
 use schemas::id::DedupeId;
 
-/// `value`, if it is a valid `traceparent`: version, trace, parent and flags in lower-case hex, none of the two ids zero.
+/// `value`, if it is a valid `traceparent`: version, trace, parent and flags in lower-case hex, none of the
+/// two ids zero.
 pub(super) fn valid(value: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(value).ok().filter(|text| text.len() == 55)?;
     let parts = text.split('-').collect::<Vec<_>>();

@@ -101,7 +101,8 @@ fn is_stale(event: &Event, receipt: &Receipt, stale_after_ms: i64) -> bool {
     time.is_some_and(|time| time < receipt.received_at_ms.saturating_sub(stale_after_ms))
 }
 
-/// A dead letter keeps the whole event where it surely fits, with room for the key and the record's other fields.
+/// A dead letter keeps the whole event where it surely fits, with room for the key and the record's other
+/// fields.
 fn dead_letter(reason: DeadLetterReason, bytes: &Bytes, rules: &Rules<'_>) -> Form {
     const OTHER_FIELDS_BYTES: usize = 8 << 10;
     let fits = bytes.len() + OTHER_FIELDS_BYTES <= rules.message_max_bytes;

@@ -1,4 +1,5 @@
-//! Readiness as progress (E4): acknowledgements where something was published, answers to metadata where nothing was.
+//! Readiness as progress (E4): acknowledgements where something was published, answers to metadata where
+//! nothing was.
 
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
@@ -55,9 +56,9 @@ struct Progress {
 }
 
 impl Progress {
-    /// Whether there was progress since the last time: something was acknowledged, or nothing was published. A new answer to
-    /// a request for metadata counts too. Without that, a gateway that gets no requests because it isn't ready would never
-    /// be ready again.
+    /// Whether there was progress since the last time: something was acknowledged, or nothing was published.
+    /// A new answer to a request for metadata counts too. Without that, a gateway that gets no requests
+    /// because it isn't ready would never be ready again.
     fn made(&mut self, attempts: u64, acknowledged: Option<Instant>, metadata_answered: bool) -> bool {
         let made = acknowledged > self.acknowledged || attempts == self.attempts || metadata_answered;
         if made {

@@ -1,4 +1,5 @@
-//! The gateway over real sockets, in front of a real broker: what is answered, and what lies in raw afterwards.
+//! The gateway over real sockets, in front of a real broker: what is answered, and what lies in raw
+//! afterwards.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

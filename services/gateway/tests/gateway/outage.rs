@@ -41,7 +41,8 @@ async fn while_the_broker_is_away_the_answer_is_503_within_3_s_and_never_2xx() {
     assert!(gateway.running.await.expect("no panic").is_ok());
 }
 
-/// G3: a gateway that starts before its broker listens and says 503, since a refused connection costs an hour.
+/// G3: a gateway that starts before its broker listens and says 503, since a refused connection costs an
+/// hour.
 #[tokio::test]
 async fn a_gateway_without_a_broker_listens_and_says_what_it_waits_for() {
     let gateway = Gateway::start_at("127.0.0.1:1", "", settings()).await;
@@ -75,8 +76,8 @@ async fn create(bootstrap: &str) {
     tokio::task::spawn_blocking(move || create_topics(&bootstrap, "", &[])).await.expect("topics");
 }
 
-/// Kafka's CreatePartitions request, version 0, by hand: neither its jars nor this workspace's client hold a tool for it.
-/// See <https://kafka.apache.org/protocol#The_Messages_CreatePartitions>.
+/// Kafka's CreatePartitions request, version 0, by hand: neither its jars nor this workspace's client hold a
+/// tool for it. See <https://kafka.apache.org/protocol#The_Messages_CreatePartitions>.
 fn add_a_partition(bootstrap: &str, topic: &str) {
     let text =
         |text: &str| [&i16::try_from(text.len()).expect("short").to_be_bytes()[..], text.as_bytes()].concat();
