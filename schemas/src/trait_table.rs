@@ -226,6 +226,7 @@ traits! {
 
 impl Record for CustomerTraits {
     const SCHEMA: &'static str = include_str!("../avro/customer_traits.avsc");
+    const VERSIONS: &'static [&'static str] = &[include_str!("../avro/history/customer_traits/1.avsc")];
 }
 
 impl CustomerTraits {

@@ -104,6 +104,7 @@ fn no_schema_goes_unjudged() {
     let mut schemas: Vec<String> = std::fs::read_dir(root().join("avro"))
         .expect("avro/ is there")
         .map(|entry| entry.expect("readable").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "avsc"))
         .map(|path| path.file_stem().expect("a file name").to_string_lossy().into_owned())
         .collect();
     schemas.sort();

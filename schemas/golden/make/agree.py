@@ -15,7 +15,7 @@ MARKER = b"\xc3\x01"
 
 
 def main(avro, java, golden):
-    schemas = {path.stem: json.loads(path.read_text()) for path in avro.glob("*.avsc")}
+    schemas = {path.stem: load(path) for path in avro.glob("*.avsc")}
     fingerprints, records = lines(java / "fingerprints.jsonl"), lines(java / "records.jsonl")
     assert {line["record"] for line in fingerprints} == set(schemas)
     for line in fingerprints:
@@ -29,8 +29,28 @@ def main(avro, java, golden):
     write(golden / "fingerprints.jsonl", fingerprints)
     for record in sorted(schemas):
         mine = [line for line in records if line["record"] == record]
-        write(golden / f"{record}.jsonl", [{key: line[key] for key in ("name", "value", "hex")} for line in mine])
+        mine = [{key: line[key] for key in ("name", "value", "hex")} for line in mine]
+        write(golden / f"{record}.jsonl", mine)
+        keep_version(avro, golden, record, mine)
     print(f"{len(schemas)} schemas, {len(records)} values: Java and fastavro agree", file=sys.stderr)
+
+
+def keep_version(avro, golden, record, mine):
+    """Keeps a schema whose fingerprint is not the latest version's as the next version, with its bytes."""
+    schemas, values = avro / "history" / record, golden / "history" / record
+    current, number = avro / f"{record}.avsc", len(list(schemas.glob("*.avsc")))
+    latest = schemas / f"{number}.avsc"
+    if latest.exists() and fingerprint(load(latest)) == fingerprint(load(current)):
+        return
+    for folder in schemas, values:
+        folder.mkdir(parents=True, exist_ok=True)
+    (schemas / f"{number + 1}.avsc").write_text(current.read_text())
+    write(values / f"{number + 1}.jsonl", mine)
+    print(f"list avro/history/{record}/{number + 1}.avsc in the record's VERSIONS", file=sys.stderr)
+
+
+def load(path):
+    return json.loads(path.read_text())
 
 
 def fingerprint(schema):

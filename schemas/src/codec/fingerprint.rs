@@ -29,7 +29,7 @@ pub fn fingerprint<R: Record>() -> u64 {
 /// CRC-64-AVRO of the schema's parsing canonical form, which has no logical types. apache-avro 0.22 writes
 /// `{"type":"long"}` where a logical type stood, and Java writes `"long"`. So logical types are taken out
 /// first.
-fn of_schema(json: &str) -> u64 {
+pub(super) fn of_schema(json: &str) -> u64 {
     let mut plain: serde_json::Value = serde_json::from_str(json).expect("the committed schemas are JSON");
     remove_logical_types(&mut plain);
     let schema = Schema::parse(&plain).expect("a schema without its logical types is a schema");

@@ -14,6 +14,7 @@ use crate::record::Record;
 
 mod fingerprint;
 mod read;
+mod resolve;
 mod write;
 
 pub use fingerprint::fingerprint;
@@ -32,8 +33,8 @@ pub enum DecodeError {
         /// Length of the value, in bytes.
         length: usize,
     },
-    /// The bytes were written with a schema that this version does not know. They are never a dead letter: a
-    /// newer version wrote them.
+    /// The bytes were written with a schema that is not a committed version of the record's. They are never a
+    /// dead letter: a newer version wrote them.
     #[error(
         "written with schema {0:016x}, which this version does not know: upgrade this role before its writers"
     )]
@@ -73,13 +74,13 @@ pub fn encode_into<R: Record>(record: &R, out: &mut Vec<u8>) -> Result<(), Encod
     write::body(record, out)
 }
 
-/// Decodes what [`encode`] wrote, or another implementation of the same encoding. Bytes after the record are
-/// an error.
+/// Decodes what [`encode`] wrote, in this version or an earlier one, or another implementation of the same
+/// encoding. Bytes after the record are an error.
 ///
 /// # Errors
 /// See [`DecodeError`].
 pub fn decode<R: Record>(bytes: &[u8]) -> Result<R, DecodeError> {
-    read(fingerprint::<R>(), bytes)
+    read::<R, R>(bytes)
 }
 
 /// As [`decode`], but the struct borrows its texts from `bytes`.
@@ -87,16 +88,20 @@ pub fn decode<R: Record>(bytes: &[u8]) -> Result<R, DecodeError> {
 /// # Errors
 /// See [`DecodeError`].
 pub fn view<'a, V: View<'a>>(bytes: &'a [u8]) -> Result<V, DecodeError> {
-    read(fingerprint::<V::Of>(), bytes)
+    read::<V::Of, V>(bytes)
 }
 
-fn read<'a, T: Deserialize<'a>>(known: u64, bytes: &'a [u8]) -> Result<T, DecodeError> {
+/// Reads a `T` from the bytes of the record `R`, whichever committed version of its schema wrote them.
+fn read<'a, R: Record, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, DecodeError> {
     let unframed = || DecodeError::NotFramed { length: bytes.len() };
-    let (fingerprint, mut body) = single_object::split(bytes).ok_or_else(unframed)?;
-    if fingerprint != known {
-        return Err(DecodeError::UnknownFingerprint(fingerprint));
-    }
-    let record = read::body(&mut body).map_err(DecodeError::Malformed)?;
+    let (writer, mut body) = single_object::split(bytes).ok_or_else(unframed)?;
+    let record = if writer == fingerprint::<R>() {
+        read::body(&mut body)
+    } else {
+        resolve::with_version::<R, _>(writer, |shape| resolve::body(shape, &mut body))
+            .ok_or(DecodeError::UnknownFingerprint(writer))?
+    };
+    let record = record.map_err(DecodeError::Malformed)?;
     if body.is_empty() { Ok(record) } else { Err(DecodeError::Malformed(Malformed("is followed by more"))) }
 }
 

@@ -11,10 +11,10 @@ pub(super) fn body<'de, R: Deserialize<'de>>(body: &mut &'de [u8]) -> Result<R, 
     R::deserialize(&mut Body(body))
 }
 
-struct Body<'a, 'de>(&'a mut &'de [u8]);
+pub(super) struct Body<'a, 'de>(pub(super) &'a mut &'de [u8]);
 
 impl<'de> Body<'_, 'de> {
-    fn byte(&mut self) -> Result<u8, Malformed> {
+    pub(super) fn byte(&mut self) -> Result<u8, Malformed> {
         let (first, rest) = self.0.split_first().ok_or(Malformed("ends early"))?;
         *self.0 = rest;
         Ok(*first)
@@ -22,7 +22,7 @@ impl<'de> Body<'_, 'de> {
 
     /// At most ten bytes of 7 bits, zigzag.
     #[expect(clippy::cast_possible_wrap, reason = "bits, not numbers")]
-    fn long(&mut self) -> Result<i64, Malformed> {
+    pub(super) fn long(&mut self) -> Result<i64, Malformed> {
         let mut bits = 0_u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -38,11 +38,43 @@ impl<'de> Body<'_, 'de> {
         Err(Malformed("has a number beyond 64 bits"))
     }
 
-    fn bytes(&mut self) -> Result<&'de [u8], Malformed> {
+    pub(super) fn bytes(&mut self) -> Result<&'de [u8], Malformed> {
         let length = usize::try_from(self.long()?).map_err(|_| Malformed("has a negative length"))?;
         let (bytes, rest) = self.0.split_at_checked(length).ok_or(Malformed("ends early"))?;
         *self.0 = rest;
         Ok(bytes)
+    }
+
+    pub(super) fn boolean(&mut self) -> Result<bool, Malformed> {
+        match self.byte()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(Malformed("has a truth value that is neither")),
+        }
+    }
+
+    pub(super) fn text(&mut self) -> Result<&'de str, Malformed> {
+        std::str::from_utf8(self.bytes()?).map_err(|_| Malformed("has a text that is not UTF-8"))
+    }
+
+    /// Reads the branch of a union of null and another type: whether a value follows.
+    pub(super) fn is_some(&mut self) -> Result<bool, Malformed> {
+        match self.long()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(Malformed("has an unknown branch of a union")),
+        }
+    }
+
+    /// Reads how many items an array's next block has; zero ends the array.
+    ///
+    /// A negative count is followed by the block's length in bytes, which lets a reader skip the block.
+    pub(super) fn block(&mut self) -> Result<u64, Malformed> {
+        let count = self.long()?;
+        if count < 0 {
+            self.long()?;
+        }
+        Ok(count.unsigned_abs())
     }
 }
 
@@ -54,11 +86,7 @@ impl<'de> Deserializer<'de> for &mut Body<'_, 'de> {
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Malformed> {
-        match self.byte()? {
-            0 => visitor.visit_bool(false),
-            1 => visitor.visit_bool(true),
-            _ => Err(Malformed("has a truth value that is neither")),
-        }
+        visitor.visit_bool(self.boolean()?)
     }
 
     fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Malformed> {
@@ -66,9 +94,7 @@ impl<'de> Deserializer<'de> for &mut Body<'_, 'de> {
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Malformed> {
-        let text =
-            std::str::from_utf8(self.bytes()?).map_err(|_| Malformed("has a text that is not UTF-8"))?;
-        visitor.visit_borrowed_str(text)
+        visitor.visit_borrowed_str(self.text()?)
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Malformed> {
@@ -84,11 +110,7 @@ impl<'de> Deserializer<'de> for &mut Body<'_, 'de> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Malformed> {
-        match self.long()? {
-            0 => visitor.visit_none(),
-            1 => visitor.visit_some(self),
-            _ => Err(Malformed("has an unknown branch of a union")),
-        }
+        if self.is_some()? { visitor.visit_some(self) } else { visitor.visit_none() }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -150,25 +172,13 @@ struct Items<'b, 'a, 'de> {
     ended: bool,
 }
 
-impl Items<'_, '_, '_> {
-    /// A negative count is followed by the block's length in bytes, which lets a reader skip the block.
-    fn next_block(&mut self) -> Result<(), Malformed> {
-        let count = self.body.long()?;
-        if count < 0 {
-            self.body.long()?;
-        }
-        self.block = count.unsigned_abs();
-        self.ended = count == 0;
-        Ok(())
-    }
-}
-
 impl<'de> SeqAccess<'de> for Items<'_, '_, 'de> {
     type Error = Malformed;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Malformed> {
         if self.block == 0 && !self.ended {
-            self.next_block()?;
+            self.block = self.body.block()?;
+            self.ended = self.block == 0;
         }
         if self.ended {
             return Ok(None);

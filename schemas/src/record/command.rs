@@ -36,6 +36,7 @@ pub struct Command {
 
 impl Record for Command {
     const SCHEMA: &'static str = include_str!("../../avro/command.avsc");
+    const VERSIONS: &'static [&'static str] = &[include_str!("../../avro/history/command/1.avsc")];
 }
 
 /// Lengths instead of contents: a payload or an address has no place in a log or a panic (E2).

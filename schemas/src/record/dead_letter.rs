@@ -41,6 +41,7 @@ pub struct DeadLetter {
 
 impl Record for DeadLetter {
     const SCHEMA: &'static str = include_str!("../../avro/dead_letter.avsc");
+    const VERSIONS: &'static [&'static str] = &[include_str!("../../avro/history/dead_letter/1.avsc")];
 }
 
 /// Lengths instead of contents: a payload or an address has no place in a log or a panic (E2).

@@ -32,6 +32,7 @@ pub struct Address {
 
 impl Record for Identity {
     const SCHEMA: &'static str = include_str!("../../avro/identity.avsc");
+    const VERSIONS: &'static [&'static str] = &[include_str!("../../avro/history/identity/1.avsc")];
 }
 
 /// Lengths instead of contents: a payload or an address has no place in a log or a panic (E2).

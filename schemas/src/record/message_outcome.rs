@@ -74,4 +74,5 @@ pub struct MessageOutcome<'a> {
 
 impl Record for MessageOutcome<'_> {
     const SCHEMA: &'static str = include_str!("../../avro/message_outcome.avsc");
+    const VERSIONS: &'static [&'static str] = &[include_str!("../../avro/history/message_outcome/1.avsc")];
 }

@@ -25,4 +25,8 @@ pub use suppression::{Suppression, SuppressionEntry};
 pub trait Record: Serialize + DeserializeOwned {
     /// The schema with which the record is written, as JSON.
     const SCHEMA: &'static str;
+
+    /// Every committed version of the schema, the oldest first and the current one last. Readers accept all
+    /// of them.
+    const VERSIONS: &'static [&'static str];
 }

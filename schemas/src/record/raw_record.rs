@@ -38,11 +38,13 @@ pub struct RawRecord {
 
 impl Record for RawRecord {
     const SCHEMA: &'static str = include_str!("../../avro/raw_record.avsc");
+    const VERSIONS: &'static [&'static str] = &[include_str!("../../avro/history/raw_record/1.avsc")];
 }
 
 /// A [`RawRecord`] that borrows from the bytes it was read from, so that a reader of many records copies no
 /// payload.
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 #[expect(missing_docs, reason = "the fields are the record's")]
 pub struct RawView<'a> {
     pub kind: &'a str,

@@ -50,4 +50,5 @@ pub struct SuppressionEntry {
 
 impl Record for Suppression {
     const SCHEMA: &'static str = include_str!("../../avro/suppression.avsc");
+    const VERSIONS: &'static [&'static str] = &[include_str!("../../avro/history/suppression/1.avsc")];
 }
