@@ -10,37 +10,49 @@ use settings::{Environment, Fault, Faults, Field, Reader, Secret};
 
 use crate::cli::Role;
 
-static PREFIX: Field = Field::new(
-    "topics.prefix",
-    "AFTERSEND_TOPIC_PREFIX",
-    "Put before every topic and consumer group: one workspace per prefix.",
-)
-.default("");
-static PARTITIONS: Field = Field::new(
-    "topics.partitions",
-    "AFTERSEND_PARTITIONS",
-    "Partitions of raw and of all that share its partitioning: 32 where `bootstrap` makes them, and never changed after. \
-     A role that is given it refuses topics with another count.",
-);
-static REPLICATION: Field = Field::new(
-    "topics.replication",
-    "AFTERSEND_REPLICATION",
-    "Replicas of each topic that `bootstrap` makes; 3, or as many brokers as there are, where unset.",
-);
-static TOKEN_KEY: Field = Field::new(
-    "token_key",
-    "AFTERSEND_TOKEN_KEY",
-    "Secret under which addresses become tokens, at least 16 bytes. Never rotated in place. Required in production; elsewhere a \
-     fixed key is used, and its tokens begin with `t0.`.",
-)
-.secret();
-/// Read by the command line itself; named here so that it is documented, and known to be ours.
-static CONFIG: Field =
-    Field::new("config", "AFTERSEND_CONFIG", "Settings file, TOML or YAML; the same as `--config`.");
+settings::declare! {
+    /// What belongs to no role and no topic.
+    struct General {
+        /// Where this runs: `development`, `staging` or `production`. Production refuses what is only a
+        /// convenience.
+        env: Environment = "development",
+        /// Secret that turns addresses into tokens, at least 16 bytes. It must stay the same as long as the
+        /// data is kept. Required in production. Elsewhere a fixed key is used, and its tokens begin with
+        /// `t0.`.
+        token_key: Option<Secret>,
+    }
+}
+
+settings::declare! {
+    /// What the command line reads itself. It is declared here for the documentation, and so that it is a
+    /// known setting.
+    struct CommandLine {
+        /// Settings file, TOML or YAML. The same as `--config`.
+        config: Option<String>,
+    }
+}
+
+settings::declare! {
+    /// The topics of this workspace.
+    struct TopicSettings in "topics" {
+        /// Put before every topic and consumer group. Each workspace needs its own prefix.
+        prefix: String = "" { env: "AFTERSEND_TOPIC_PREFIX" },
+        /// Partitions of the raw topic and of all topics that share its partitioning: 32 where `bootstrap`
+        /// makes them, and never changed after. A role that is given this count refuses topics with another
+        /// count.
+        partitions: Option<u32> {
+            env: "AFTERSEND_PARTITIONS",
+            least: "1",
+            most: "1024",
+            mend: "choose a count for good: it can't be changed later",
+        },
+        /// Replicas of each topic that `bootstrap` makes. Where unset: 3, or as many as there are brokers.
+        replication: Option<u32> { env: "AFTERSEND_REPLICATION" },
+    }
+}
 
 /// How many partitions `bootstrap` makes where nobody says.
 const PARTITIONS_DEFAULT: u32 = 32;
-const PARTITIONS_MAX: u32 = 1_024;
 
 /// What every role shares.
 #[derive(Debug)]
@@ -58,14 +70,16 @@ pub(crate) struct Common {
 /// Every setting of every role.
 pub(crate) fn catalogue() -> Vec<&'static Field> {
     [
-        &[&settings::ENVIRONMENT, &CONFIG, &PREFIX, &PARTITIONS, &REPLICATION, &TOKEN_KEY],
+        General::FIELDS,
+        CommandLine::FIELDS,
+        TopicSettings::FIELDS,
         Connection::FIELDS,
-        telemetry::FIELDS,
-        lifecycle::admin::FIELDS,
-        gateway::FIELDS,
+        telemetry::Settings::FIELDS,
+        lifecycle::admin::Settings::FIELDS,
+        gateway::Settings::FIELDS,
         processor::Settings::FIELDS,
-        customerio_sink::FIELDS,
-        bigquery_sink::FIELDS,
+        customerio_sink::Settings::FIELDS,
+        bigquery_sink::Settings::FIELDS,
     ]
     .concat()
 }
@@ -113,33 +127,20 @@ fn is_sound(reader: &mut Reader, role: Role) -> bool {
 impl Common {
     pub(crate) fn read(reader: &mut Reader) -> Option<Self> {
         let connection = Connection::read(reader);
-        let prefix: Option<String> = reader.read(&PREFIX);
-        let partitions: Option<Option<u32>> = reader.optional(&PARTITIONS);
-        let replication: Option<Option<u32>> = reader.optional(&REPLICATION);
+        let topics = TopicSettings::read(reader);
         let tokens = read_token_key(reader);
         let telemetry = telemetry::Settings::read(reader);
-        let admin = lifecycle::admin::read(reader);
-        if let Some(Some(count)) = partitions {
-            reader.require((1..=PARTITIONS_MAX).contains(&count), || {
-                let wanted = format!("1 to {PARTITIONS_MAX}");
-                Fault::new(
-                    &PARTITIONS,
-                    count.to_string(),
-                    wanted,
-                    "choose a count for good: it can't be changed later",
-                )
-            });
-        }
-        let prefix = prefix?;
+        let admin = lifecycle::admin::Settings::read(reader);
+        let topics = topics?;
         Some(Self {
             connection: connection?,
-            topics: Topics::new(&prefix),
-            prefix,
-            partitions: partitions?,
-            replication: replication?,
+            topics: Topics::new(&topics.prefix),
+            prefix: topics.prefix,
+            partitions: topics.partitions,
+            replication: topics.replication,
             tokens: tokens?,
             telemetry: telemetry?,
-            admin: admin?,
+            admin: admin?.listen,
         })
     }
 
@@ -155,19 +156,18 @@ impl Common {
 }
 
 fn read_token_key(reader: &mut Reader) -> Option<TokenKey> {
-    let environment: Environment = reader.read(&settings::ENVIRONMENT)?;
-    let secret: Option<Secret> = reader.optional(&TOKEN_KEY)?;
-    let Some(secret) = secret else {
-        reader.require(environment != Environment::Production, || {
+    let General { env, token_key } = General::read(reader)?;
+    let Some(secret) = token_key else {
+        reader.require(env != Environment::Production, || {
             let mend = "make one with `openssl rand -base64 32` and keep it as long as the data";
-            Fault::new(&TOKEN_KEY, "nothing", "a secret of at least 16 bytes in production", mend)
+            Fault::new(General::token_key, "nothing", "a secret of at least 16 bytes in production", mend)
         });
         return Some(TokenKey::development());
     };
     let key = TokenKey::new(secret.expose().as_bytes());
     reader.require(key.is_some(), || {
         let mend = "make one with `openssl rand -base64 32`";
-        Fault::new(&TOKEN_KEY, format!("{} bytes", secret.expose().len()), "at least 16 bytes", mend)
+        Fault::new(General::token_key, format!("{} bytes", secret.expose().len()), "at least 16 bytes", mend)
     });
     key
 }

@@ -5,6 +5,6 @@ mod settings;
 mod sink;
 pub mod target;
 
-pub use settings::{FIELDS, Settings};
+pub use settings::Settings;
 pub use sink::{Error, Summary, run};
 pub use target::{Location, Target};

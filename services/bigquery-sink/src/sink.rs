@@ -95,14 +95,14 @@ impl<'a> Sink<'a> {
         let letters = topics.name(Topic::DeadLetter).to_owned();
         let dead_letters = DeadLetters::new(dead_letter::publisher(connection)?, letters, STAGE);
         let hooks = Arc::clone(&desk);
-        let consumer = Consumer::subscribe(connection, &settings.group, &[topic], hooks)?;
-        info!(target = %settings.target, group = settings.group.id, "warehouse sink started");
+        let consumer = Consumer::subscribe(connection, &settings.consumer_group(), &[topic], hooks)?;
+        info!(target = %settings.target, group = settings.group, "warehouse sink started");
         Ok(Self { settings, vital, stop, desk, dead_letters, consumer, summary: Summary::default() })
     }
 
     /// One batch, or the finding that there is none.
     fn step(&mut self) -> Result<(), Error> {
-        let records = self.consumer.poll_batch(&self.settings.batch)?;
+        let records = self.consumer.poll_batch(&self.settings.batch())?;
         self.desk.fault()?;
         let Some(mut batch) = self.sort(records)? else { return Ok(()) };
         self.drop_revoked(&mut batch);

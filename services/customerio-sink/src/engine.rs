@@ -81,7 +81,7 @@ impl<'a> Engine<'a> {
         let consumer = Consumer::subscribe(connection, &group, &names, desk.clone())?;
         let courier = Courier {
             client: Client::new(settings.track.clone()).map_err(Error::Client)?,
-            backoff: settings.retry,
+            backoff: settings.retry(),
             recheck_after: settings.recheck_after,
             drain_timeout: settings.drain_timeout,
             pace: Pace::new(settings.requests_per_second),
@@ -188,7 +188,7 @@ impl<'a> Engine<'a> {
                         self.vital.not_ready(format!(
                             "dead letters: {err}; {failures} failures in a row, retrying"
                         ));
-                        self.wait(self.settings.retry.random_wait(failures))?;
+                        self.wait(self.settings.retry().random_wait(failures))?;
                     }
                 }
             }

@@ -13,7 +13,7 @@ use lifecycle::{Health, Stop};
 use schemas::topic::Topics;
 use thiserror::Error;
 
-pub use self::settings::{FIELDS, Settings};
+pub use self::settings::Settings;
 pub use summary::Summary;
 
 /// What this role calls itself: in readiness and in dead letters.

@@ -1,6 +1,5 @@
-//! The gateway's settings, and how they must stand to each other.
+//! The gateway's settings, and what they must be to each other.
 
-mod field;
 mod source;
 
 use std::net::SocketAddr;
@@ -8,55 +7,63 @@ use std::time::Duration;
 
 use kafka::publisher::Limits;
 use schemas::topic::RECORD_BYTES_MAX;
-use settings::{ByteSize, Fault, Field, Reader, print_duration};
+use settings::{ByteSize, Fault, Reader, print_duration};
 
-pub use field::FIELDS;
-use field::{
-    ACK_DEADLINE, BATCH_ITEMS_MAX, BODY_LIMIT, BYTES_IN_FLIGHT_MAX, CONNECTIONS_MAX, DRAIN_DELAY,
-    IDLE_TIMEOUT, LINGER, LISTEN, MESSAGE_MAX, MESSAGE_TIMEOUT, PARTITION_CHECK_INTERVAL, QUEUE_BYTES,
-    QUEUE_RECORDS, REQUEST_TIMEOUT, REQUESTS_IN_FLIGHT_MAX, STALE_AFTER,
-};
 pub use source::{DEFAULT_SOURCE, Source, signing_keys};
 
-/// The gateway's settings. Each field's setting says what it means.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Where the caller binds the listener it hands to [`crate::run`].
-    pub listen: SocketAddr,
-    /// The endpoints with their keys; the first is the default one.
-    pub sources: Vec<Source>,
-    /// Bytes.
-    pub body_limit: usize,
-    /// Events.
-    pub batch_items_max: usize,
-    /// Requests.
-    pub requests_in_flight_max: usize,
-    /// Bytes.
-    pub bytes_in_flight_max: usize,
-    /// Connections.
-    pub connections_max: usize,
-    /// From the record's queueing.
-    pub message_timeout: Duration,
-    /// From the request's head.
-    pub ack_deadline: Duration,
-    /// From the request's head.
-    pub request_timeout: Duration,
-    /// From the record's queueing.
-    pub linger: Duration,
-    /// Bytes.
-    pub message_max_bytes: u32,
-    /// Bytes.
-    pub queue_bytes: u64,
-    /// Records.
-    pub queue_records: u32,
-    /// From the last answer.
-    pub idle_timeout: Duration,
-    /// From the stop's request.
-    pub drain_delay: Duration,
-    /// Between two looks.
-    pub partition_check_interval: Duration,
-    /// From the signed time.
-    pub stale_after: Duration,
+settings::declare! {
+    /// The gateway's settings.
+    #[derive(Debug, Clone)]
+    pub struct Settings in "gateway", checked by relate {
+        /// Address and port where webhooks are accepted. Plain HTTP/1.1: TLS ends at the load balancer.
+        pub listen: SocketAddr = "0.0.0.0:8080" { env: "AFTERSEND_LISTEN" },
+        /// Largest request body. A larger one is answered 413. Far above what the vendor sends.
+        pub body_limit: usize as ByteSize = "16MiB",
+        /// Largest number of events in one body. More are answered 413. The vendor sends one.
+        pub batch_items_max: usize = "10000" { least: "1" },
+        /// Largest number of requests in progress. Further requests are answered 503.
+        pub requests_in_flight_max: usize = "1024" { least: "1" },
+        /// Largest size of all bodies in memory. Further requests are answered 503.
+        pub bytes_in_flight_max: usize as ByteSize = "64MiB",
+        /// Largest number of open connections. Further connections wait to be accepted. Each needs a file
+        /// descriptor.
+        pub connections_max: usize = "4096" { least: "1" },
+        /// The Kafka client gives up a record that is not acknowledged after this time. It checks once a
+        /// second.
+        pub message_timeout: Duration = "1500ms",
+        /// Longest wait for Kafka, from the request's head. After it the answer is 503.
+        pub ack_deadline: Duration = "2600ms",
+        /// Longest time from a request's head to its answer. The vendor gives up after 4s.
+        pub request_timeout: Duration = "2900ms",
+        /// How long a record waits in the Kafka client for others, to be sent together with them.
+        pub linger: Duration = "2ms",
+        /// Largest record sent to Kafka, at most what bootstrap lets the topics hold. A larger event is kept
+        /// without its message body. If it is still too large, it becomes a dead letter.
+        pub message_max_bytes: u32 as ByteSize = "4MiB" {
+            key: "gateway.message_max",
+            env: "AFTERSEND_GATEWAY_MESSAGE_MAX",
+        },
+        /// Largest size of the Kafka client's queue. When the queue is full, requests are answered 503.
+        pub queue_bytes: u64 as ByteSize = "128MiB",
+        /// Largest number of records in the Kafka client's queue. When the queue is full, requests are
+        /// answered 503.
+        pub queue_records: u32 = "100000",
+        /// How long a connection may be silent between two requests. Longer than any load balancer keeps it
+        /// (650s), so that the gateway is never the side that closes it.
+        pub idle_timeout: Duration = "660s",
+        /// How long requests are still accepted after a stop was requested: at least as long as the load
+        /// balancer needs to notice it.
+        pub drain_delay: Duration = "10s",
+        /// Time between two checks of the raw topic's partition count. While it is not the count at boot,
+        /// requests are answered 503.
+        pub partition_check_interval: Duration = "15s" { least: "1s" },
+        /// An event that was signed longer ago than this becomes a dead letter and never reaches the raw
+        /// topic. Longer than the vendor retries (7d), and at least 8d shorter than the dedupe window.
+        pub stale_after: Duration = "14d" { least: "8d", because: "a retry can be 7 days old" },
+    } with {
+        /// The endpoints with their keys. The first is the default endpoint.
+        pub sources: Vec<Source> = source::Keys::FIELDS, source::read;
+    }
 }
 
 /// The vendor gives up here.
@@ -65,58 +72,10 @@ const VENDOR_TIMEOUT: Duration = Duration::from_secs(4);
 /// librdkafka looks for timed-out records this often.
 const TIMEOUT_SCAN: Duration = Duration::from_secs(1);
 
-/// How long the vendor retries, and a day.
-const STALE_AFTER_MIN: Duration = Duration::from_secs(8 * 86_400);
-
 /// Four times a dead letter's head: room for the key and the record's other fields.
 const MESSAGE_BYTES_MIN: u32 = 256 << 10;
 
 impl Settings {
-    /// Reads them; `None` where the reader recorded a fault.
-    pub fn read(reader: &mut Reader) -> Option<Self> {
-        let sources = source::read(reader);
-        let listen = reader.read(&LISTEN);
-        let body_limit = bytes(reader, &BODY_LIMIT);
-        let batch_items_max = reader.read(&BATCH_ITEMS_MAX);
-        let requests_in_flight_max = reader.read(&REQUESTS_IN_FLIGHT_MAX);
-        let bytes_in_flight_max = bytes(reader, &BYTES_IN_FLIGHT_MAX);
-        let connections_max = reader.read(&CONNECTIONS_MAX);
-        let message_timeout = reader.read(&MESSAGE_TIMEOUT);
-        let ack_deadline = reader.read(&ACK_DEADLINE);
-        let request_timeout = reader.read(&REQUEST_TIMEOUT);
-        let linger = reader.read(&LINGER);
-        let message_max_bytes = bytes(reader, &MESSAGE_MAX);
-        let queue_bytes = bytes(reader, &QUEUE_BYTES);
-        let queue_records = reader.read(&QUEUE_RECORDS);
-        let idle_timeout = reader.read(&IDLE_TIMEOUT);
-        let drain_delay = reader.read(&DRAIN_DELAY);
-        let partition_check_interval = reader.read(&PARTITION_CHECK_INTERVAL);
-        let stale_after = reader.read(&STALE_AFTER);
-        let settings = Self {
-            sources: sources?,
-            listen: listen?,
-            body_limit: body_limit?,
-            batch_items_max: batch_items_max?,
-            requests_in_flight_max: requests_in_flight_max?,
-            bytes_in_flight_max: bytes_in_flight_max?,
-            connections_max: connections_max?,
-            message_timeout: message_timeout?,
-            ack_deadline: ack_deadline?,
-            request_timeout: request_timeout?,
-            linger: linger?,
-            message_max_bytes: u32::try_from(message_max_bytes?).unwrap_or(u32::MAX),
-            queue_bytes: queue_bytes? as u64,
-            queue_records: queue_records?,
-            idle_timeout: idle_timeout?,
-            drain_delay: drain_delay?,
-            partition_check_interval: partition_check_interval?,
-            stale_after: stale_after?,
-        };
-        settings.relate_times(reader);
-        settings.relate_sizes(reader);
-        Some(settings)
-    }
-
     /// Bounds of the producer.
     pub(crate) fn limits(&self) -> Limits {
         Limits {
@@ -129,6 +88,11 @@ impl Settings {
         }
     }
 
+    fn relate(&self, reader: &mut Reader) {
+        self.relate_times(reader);
+        self.relate_sizes(reader);
+    }
+
     /// G2: each deadline leaves the one around it time to answer.
     fn relate_times(&self, reader: &mut Reader) {
         let print = print_duration;
@@ -136,7 +100,7 @@ impl Settings {
             let wanted =
                 format!("at least a second less than gateway.ack_deadline ({})", print(self.ack_deadline));
             Fault::new(
-                &MESSAGE_TIMEOUT,
+                Self::message_timeout,
                 print(self.message_timeout),
                 wanted,
                 "lower it: the client looks once a second",
@@ -144,30 +108,14 @@ impl Settings {
         });
         reader.require(self.ack_deadline < self.request_timeout, || {
             let wanted = format!("less than gateway.request_timeout ({})", print(self.request_timeout));
-            Fault::new(&ACK_DEADLINE, print(self.ack_deadline), wanted, "lower it")
+            Fault::new(Self::ack_deadline, print(self.ack_deadline), wanted, "lower it")
         });
         reader.require(self.request_timeout < VENDOR_TIMEOUT, || {
             Fault::new(
-                &REQUEST_TIMEOUT,
+                Self::request_timeout,
                 print(self.request_timeout),
                 "less than 4s, when the vendor gives up",
                 "lower it",
-            )
-        });
-        reader.require(self.stale_after >= STALE_AFTER_MIN, || {
-            Fault::new(
-                &STALE_AFTER,
-                print(self.stale_after),
-                "at least 8d: a retry can be 7 days old",
-                "raise it",
-            )
-        });
-        reader.require(self.partition_check_interval >= TIMEOUT_SCAN, || {
-            Fault::new(
-                &PARTITION_CHECK_INTERVAL,
-                print(self.partition_check_interval),
-                "at least 1s",
-                "raise it",
             )
         });
     }
@@ -178,7 +126,7 @@ impl Settings {
         reader.require((MESSAGE_BYTES_MIN..=RECORD_BYTES_MAX).contains(&self.message_max_bytes), || {
             let (least, most) = (size(MESSAGE_BYTES_MIN as usize), size(RECORD_BYTES_MAX as usize));
             Fault::new(
-                &MESSAGE_MAX,
+                Self::message_max_bytes,
                 size(message_max),
                 format!("from {least} to {most}"),
                 "keep it within what the topics hold",
@@ -187,7 +135,7 @@ impl Settings {
         reader.require(message_max <= self.body_limit, || {
             let wanted = format!("at least gateway.message_max ({})", size(message_max));
             Fault::new(
-                &BODY_LIMIT,
+                Self::body_limit,
                 size(self.body_limit),
                 wanted,
                 "raise it: what a topic holds must not be refused",
@@ -196,7 +144,7 @@ impl Settings {
         reader.require(self.body_limit <= self.bytes_in_flight_max, || {
             let wanted = format!("at least gateway.body_limit ({})", size(self.body_limit));
             Fault::new(
-                &BYTES_IN_FLIGHT_MAX,
+                Self::bytes_in_flight_max,
                 size(self.bytes_in_flight_max),
                 wanted,
                 "raise it: one body must fit",
@@ -205,7 +153,7 @@ impl Settings {
         reader.require(self.bytes_in_flight_max as u64 <= self.queue_bytes, || {
             let wanted = format!("at least gateway.bytes_in_flight_max ({})", size(self.bytes_in_flight_max));
             Fault::new(
-                &QUEUE_BYTES,
+                Self::queue_bytes,
                 ByteSize(self.queue_bytes).to_string(),
                 wanted,
                 "raise it: what was admitted must fit",
@@ -216,21 +164,9 @@ impl Settings {
             let wanted = format!(
                 "at least {records}, as admitted by gateway.requests_in_flight_max and batch_items_max"
             );
-            Fault::new(&QUEUE_RECORDS, self.queue_records.to_string(), wanted, "raise it")
+            Fault::new(Self::queue_records, self.queue_records.to_string(), wanted, "raise it")
         });
-        let bounds = [
-            (&BATCH_ITEMS_MAX, self.batch_items_max),
-            (&REQUESTS_IN_FLIGHT_MAX, self.requests_in_flight_max),
-            (&CONNECTIONS_MAX, self.connections_max),
-        ];
-        for (field, bound) in bounds {
-            reader.require(bound > 0, || Fault::new(field, "0", "at least 1", "raise it"));
-        }
     }
-}
-
-fn bytes(reader: &mut Reader, field: &'static Field) -> Option<usize> {
-    reader.read::<ByteSize>(field).map(|size| usize::try_from(size.bytes()).unwrap_or(usize::MAX))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use rusqlite::OpenFlags;
 use schemas::codec;
 use schemas::record::MessageOutcome;
 use schemas::topic::{Topic, Topics};
+use settings::ByteSize;
 use tempfile::TempDir;
 
 pub(crate) const PARTITIONS: i32 = 3;
@@ -143,12 +144,12 @@ impl Assignment for FromTheStart {
 pub(crate) fn settings(file: &Path, prefix: &str) -> Settings {
     Settings {
         target: Location::Sqlite(file.to_owned()),
-        group: Group {
-            id: format!("{prefix}sink"),
-            instance: Some("only".to_owned()),
-            session_timeout: Duration::from_secs(10),
-        },
-        batch: Batch { records_max: 100, bytes_max: 1 << 20, wait_max: Duration::from_millis(100) },
+        group: format!("{prefix}sink"),
+        instance: Some("only".to_owned()),
+        session_timeout: Duration::from_secs(10),
+        batch_records: 100,
+        batch_bytes: ByteSize(1 << 20),
+        batch_wait: Duration::from_millis(100),
         lock_wait: Duration::from_secs(10),
         stall_after: Duration::from_secs(30),
     }

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use customerio::Region;
 use customerio_sink::{Settings, Summary};
-use delivery::Backoff;
 use devkit::customerio::population::Shape;
 use devkit::customerio::track::{self, Identifier, Profile, Track};
 use devkit::customerio::{self as simulator, CustomerIo};
@@ -18,7 +17,7 @@ use lifecycle::{Health, Stop};
 use schemas::codec;
 use schemas::record::{CustomerTraits, DeadLetter, Record, Suppression, SuppressionEntry};
 use schemas::topic::{Topic, Topics};
-use settings::Secret;
+use settings::{Reader, Secret};
 use tokio::runtime::Runtime;
 
 /// Longest wait for anything, on a machine that is busy compiling.
@@ -111,13 +110,18 @@ impl World {
             connect_timeout: Duration::from_millis(500),
             request_timeout: Duration::from_secs(2),
         };
+        let keys = ["CUSTOMERIO_SITE_ID", "CUSTOMERIO_API_KEY"].map(|name| (name.to_owned(), key.to_owned()));
+        let mut reader = Reader::new(Settings::FIELDS, None, keys);
+        let defaults = Settings::read(&mut reader).expect("the keys are all it needs");
         Settings {
             group: format!("{}sink", self.topics.name(Topic::Trait)),
-            retry: Backoff { base: Duration::from_millis(20), cap: Duration::from_millis(200) },
+            retry_min: Duration::from_millis(20),
+            retry_max: Duration::from_millis(200),
             recheck_after: Duration::from_millis(300),
             drain_timeout: Duration::from_millis(500),
             session_timeout: Duration::from_secs(6),
-            ..Settings::of(track)
+            track,
+            ..defaults
         }
     }
 

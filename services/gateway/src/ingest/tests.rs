@@ -9,12 +9,11 @@ use kafka::Connection;
 use settings::Reader;
 
 use super::*;
-use crate::FIELDS;
 
 /// An ingest whose Kafka can't be reached.
 fn ingest(edit: impl FnOnce(&mut Settings)) -> Arc<Ingest> {
     let key = ("CUSTOMERIO_WEBHOOK_SIGNING_KEY".to_owned(), "k".to_owned());
-    let mut settings = Settings::read(&mut Reader::new(FIELDS, None, [key])).expect("defaults");
+    let mut settings = Settings::read(&mut Reader::new(Settings::FIELDS, None, [key])).expect("defaults");
     settings.request_timeout = Duration::from_millis(300);
     settings.ack_deadline = Duration::from_millis(200);
     edit(&mut settings);

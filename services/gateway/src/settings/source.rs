@@ -1,7 +1,23 @@
+//! The gateway's endpoints, each with its signing keys.
+
 use settings::{Fault, Reader, Secret};
 
-use super::field::{SIGNING_KEYS, SOURCE_KEYS};
 use crate::signature::Key;
+
+settings::declare! {
+    /// The endpoints' keys as they are written.
+    pub(super) struct Keys in "gateway" {
+        /// Signing keys of the default endpoint, as the vendor's page shows them. Several while they are rotated,
+        /// comma-separated.
+        signing_keys: Option<Vec<Secret>> {
+            env: "CUSTOMERIO_WEBHOOK_SIGNING_KEY",
+            aliases: &["CUSTOMERIO_WEBHOOK_SECRET", "WEBHOOK_SECRET"],
+        },
+        /// Further endpoints with their own keys, `name=key`, comma-separated. An endpoint with two keys is listed
+        /// twice. Each endpoint is `/v1/webhooks/customerio/<name>/reporting`.
+        source_keys: Option<Vec<Secret>>,
+    }
+}
 
 /// Name of the source behind the path that names none, and behind the aliases.
 pub const DEFAULT_SOURCE: &str = "reporting";
@@ -17,14 +33,13 @@ pub struct Source {
 
 /// The default source's keys as they are written, for `verify-signature`, which has to notice a wrapped one.
 pub fn signing_keys(reader: &mut Reader) -> Option<Vec<Secret>> {
-    reader.read(&SIGNING_KEYS)
+    reader.read(Keys::signing_keys)
 }
 
 /// The default source first. None means that a fault was recorded.
 pub(super) fn read(reader: &mut Reader) -> Option<Vec<Source>> {
-    let own: Option<Option<Vec<Secret>>> = reader.optional(&SIGNING_KEYS);
-    let others: Option<Option<Vec<Secret>>> = reader.optional(&SOURCE_KEYS);
-    let (own, others) = (own?.unwrap_or_default(), others?.unwrap_or_default());
+    let keys = Keys::read(reader)?;
+    let (own, others) = (keys.signing_keys.unwrap_or_default(), keys.source_keys.unwrap_or_default());
     let keys = own.iter().map(|key| Key::new(key.expose().as_bytes())).collect();
     let mut sources = vec![Source { name: DEFAULT_SOURCE.to_owned(), keys }];
     for (index, entry) in others.iter().enumerate() {
@@ -38,7 +53,7 @@ pub(super) fn read(reader: &mut Reader) -> Option<Vec<Source>> {
     let any = sources.iter().any(|source| !source.keys.is_empty());
     reader.require(any, || {
         Fault::new(
-            &SIGNING_KEYS,
+            Keys::signing_keys,
             "nothing",
             "at least one key",
             "copy it from the webhook's page in the vendor's workspace",
@@ -62,5 +77,5 @@ fn is_name(name: &str) -> bool {
 
 fn shape_fault(number: usize) -> Fault {
     let got = format!("entry {number} of another shape");
-    Fault::new(&SOURCE_KEYS, got, "name=key, the name of a-z, 0-9, - and _", "correct that entry")
+    Fault::new(Keys::source_keys, got, "name=key, the name of a-z, 0-9, - and _", "correct that entry")
 }

@@ -4,7 +4,7 @@ use super::*;
 
 fn read(env: &[(&str, &str)]) -> Result<Settings, Faults> {
     let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let mut reader = Reader::new(FIELDS, None, env);
+    let mut reader = Reader::new(Settings::FIELDS, None, env);
     let settings = Settings::read(&mut reader);
     reader.finish().map(|()| settings.expect("without a fault there are settings"))
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use devkit::kafka::Node;
-use gateway::{Error, FIELDS, Settings};
+use gateway::{Error, Settings};
 use hmac::{Hmac, KeyInit, Mac};
 use kafka::consumer::{Assignment, Batch, Group, Revocation};
 use kafka::{Cluster, Connection, Consumer, Incoming, NextOffset, TopicRequest};
@@ -50,7 +50,7 @@ pub(crate) struct Gateway {
 /// A clock short enough for tests, else the defaults.
 pub(crate) fn settings() -> Settings {
     let key = ("CUSTOMERIO_WEBHOOK_SIGNING_KEY".to_owned(), KEY.to_owned());
-    let mut reader = settings::Reader::new(FIELDS, None, [key]);
+    let mut reader = settings::Reader::new(Settings::FIELDS, None, [key]);
     let mut settings = Settings::read(&mut reader).expect("defaults");
     settings.drain_delay = Duration::from_millis(300);
     settings.partition_check_interval = Duration::from_secs(1);

@@ -7,7 +7,7 @@ pub mod operation;
 mod region;
 mod settings;
 
-pub use self::settings::{FIELDS, Settings};
+pub use self::settings::Settings;
 pub use answer::{Answer, Refusal};
 pub use client::{Client, Error, Reply, Status};
 pub use operation::{Attribute, Encoded, Identifier, Identify};

@@ -9,98 +9,71 @@ use settings::{Fault, Field, Reader, Secret, Value};
 /// How every client reaches the cluster.
 #[derive(Clone)]
 pub struct Connection {
-    bootstrap: String,
-    security_protocol: String,
-    sasl_mechanism: Option<String>,
-    sasl_username: Option<String>,
-    sasl_password: Option<Secret>,
-    ca_location: Option<PathBuf>,
+    settings: Settings,
 }
 
-static BOOTSTRAP: Field =
-    Field::new("kafka.bootstrap", "AFTERSEND_KAFKA", "Bootstrap servers, `host:port`, comma-separated.");
-static SECURITY_PROTOCOL: Field = Field::new(
-    "kafka.security_protocol",
-    "AFTERSEND_KAFKA_SECURITY_PROTOCOL",
-    "`plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`.",
-)
-.default("plaintext");
-static SASL_MECHANISM: Field = Field::new(
-    "kafka.sasl_mechanism",
-    "AFTERSEND_KAFKA_SASL_MECHANISM",
-    "`PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`; needed with a `sasl_` protocol.",
-);
-static SASL_USERNAME: Field =
-    Field::new("kafka.sasl_username", "AFTERSEND_KAFKA_SASL_USERNAME", "SASL user name.");
-static SASL_PASSWORD: Field =
-    Field::new("kafka.sasl_password", "AFTERSEND_KAFKA_SASL_PASSWORD", "SASL password.").secret();
-static CA_LOCATION: Field = Field::new(
-    "kafka.ca_location",
-    "AFTERSEND_KAFKA_CA_LOCATION",
-    "File or folder of CA certificates; the system's where unset.",
-);
+settings::declare! {
+    #[derive(Clone)]
+    struct Settings in "kafka", checked by relate {
+        /// Bootstrap servers, `host:port`, comma-separated.
+        bootstrap: String as Bootstrap { env: "AFTERSEND_KAFKA" },
+        /// `plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`.
+        security_protocol: String as Protocol = "plaintext",
+        /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`. Needed with a `sasl_` protocol.
+        sasl_mechanism: Option<String>,
+        /// SASL user name.
+        sasl_username: Option<String>,
+        /// SASL password.
+        sasl_password: Option<Secret>,
+        /// File or folder of CA certificates. Where unset, the system's are used.
+        ca_location: Option<PathBuf>,
+    }
+}
 
 const SECURITY_PROTOCOLS: [&str; 4] = ["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"];
 
+impl Settings {
+    fn relate(&self, reader: &mut Reader) {
+        let complete =
+            self.sasl_mechanism.is_some() && self.sasl_username.is_some() && self.sasl_password.is_some();
+        reader.require(!self.security_protocol.starts_with("sasl_") || complete, || {
+            Fault::new(
+                Self::sasl_mechanism,
+                "an incomplete set",
+                "sasl_mechanism, sasl_username and sasl_password together with a sasl_ protocol",
+                "set all three, or another security_protocol",
+            )
+        });
+    }
+}
+
 impl Connection {
     /// The settings that [`Self::read`] reads.
-    pub const FIELDS: &'static [&'static Field] =
-        &[&BOOTSTRAP, &SECURITY_PROTOCOL, &SASL_MECHANISM, &SASL_USERNAME, &SASL_PASSWORD, &CA_LOCATION];
+    pub const FIELDS: &'static [&'static Field] = Settings::FIELDS;
 
     /// An unencrypted connection to `bootstrap`, as on a developer's machine.
     #[must_use]
     pub fn plain(bootstrap: &str) -> Self {
-        Self {
+        let settings = Settings {
             bootstrap: bootstrap.to_owned(),
             security_protocol: "plaintext".to_owned(),
             sasl_mechanism: None,
             sasl_username: None,
             sasl_password: None,
             ca_location: None,
-        }
+        };
+        Self { settings }
     }
 
-    /// Reads the connection's settings; `None` where a fault was recorded.
+    /// Reads the connection's settings. None means that the reader recorded a fault.
     pub fn read(reader: &mut Reader) -> Option<Self> {
-        let bootstrap: Option<Bootstrap> = reader.read(&BOOTSTRAP);
-        let security_protocol: Option<String> = reader.read(&SECURITY_PROTOCOL);
-        let sasl_mechanism = reader.optional(&SASL_MECHANISM);
-        let sasl_username: Option<Option<String>> = reader.optional(&SASL_USERNAME);
-        let sasl_password = reader.optional(&SASL_PASSWORD);
-        let ca_location = reader.optional(&CA_LOCATION);
-        let read = Self {
-            bootstrap: bootstrap?.0,
-            security_protocol: security_protocol?.to_lowercase(),
-            sasl_mechanism: sasl_mechanism?,
-            sasl_username: sasl_username?,
-            sasl_password: sasl_password?,
-            ca_location: ca_location?,
-        };
-        reader.require(SECURITY_PROTOCOLS.contains(&read.security_protocol.as_str()), || {
-            Fault::new(
-                &SECURITY_PROTOCOL,
-                read.security_protocol.clone(),
-                SECURITY_PROTOCOLS.join(", "),
-                "choose one",
-            )
-        });
-        let complete =
-            read.sasl_mechanism.is_some() && read.sasl_username.is_some() && read.sasl_password.is_some();
-        reader.require(!read.security_protocol.starts_with("sasl_") || complete, || {
-            Fault::new(
-                &SASL_MECHANISM,
-                "an incomplete set",
-                "sasl_mechanism, sasl_username and sasl_password together with a sasl_ protocol",
-                "set all three, or another security_protocol",
-            )
-        });
-        Some(read)
+        Settings::read(reader).map(|settings| Self { settings })
     }
 
     /// Bootstrap servers, as configured.
     #[must_use]
     pub fn bootstrap(&self) -> &str {
-        &self.bootstrap
+        &self.settings.bootstrap
     }
 
     /// What all clients share: the address, security, and bounds short enough that a lost broker is noticed in seconds.
@@ -109,9 +82,9 @@ impl Connection {
         // Not left to what we log: a lost connection is told of at this level, and must be heard. See `Observer`.
         config.set_log_level(RDKafkaLogLevel::Info);
         config
-            .set("bootstrap.servers", &self.bootstrap)
+            .set("bootstrap.servers", &self.settings.bootstrap)
             .set("client.id", client_id)
-            .set("security.protocol", &self.security_protocol)
+            .set("security.protocol", &self.settings.security_protocol)
             .set("socket.keepalive.enable", "true")
             .set("socket.connection.setup.timeout.ms", "5000")
             .set("reconnect.backoff.ms", "50")
@@ -119,12 +92,13 @@ impl Connection {
             .set("metadata.max.age.ms", "15000")
             .set("topic.metadata.refresh.interval.ms", "5000")
             .set("allow.auto.create.topics", "false");
+        let Settings { sasl_mechanism, sasl_username, sasl_password, ca_location, .. } = &self.settings;
         let text = |secret: &Secret| secret.expose().to_owned();
         let optional = [
-            ("sasl.mechanism", self.sasl_mechanism.clone()),
-            ("sasl.username", self.sasl_username.clone()),
-            ("sasl.password", self.sasl_password.as_ref().map(text)),
-            ("ssl.ca.location", self.ca_location.as_ref().map(|path| path.display().to_string())),
+            ("sasl.mechanism", sasl_mechanism.clone()),
+            ("sasl.username", sasl_username.clone()),
+            ("sasl.password", sasl_password.as_ref().map(text)),
+            ("ssl.ca.location", ca_location.as_ref().map(|path| path.display().to_string())),
         ];
         for (key, value) in optional {
             if let Some(value) = value {
@@ -138,7 +112,7 @@ impl Connection {
     pub(crate) const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
 }
 
-/// Bootstrap servers, each with its port: librdkafka would take a missing one for 9092 without a word.
+/// Bootstrap servers, each with its port: librdkafka would silently take 9092 where a port is missing.
 struct Bootstrap(String);
 
 impl Value for Bootstrap {
@@ -159,11 +133,39 @@ impl Value for Bootstrap {
     }
 }
 
+impl From<Bootstrap> for String {
+    fn from(servers: Bootstrap) -> String {
+        servers.0
+    }
+}
+
+/// One of [`SECURITY_PROTOCOLS`], in any case.
+struct Protocol(String);
+
+impl Value for Protocol {
+    const SHAPE: &'static str = "plaintext, ssl, sasl_plaintext or sasl_ssl";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let protocol = text.to_lowercase();
+        if SECURITY_PROTOCOLS.contains(&protocol.as_str()) {
+            Ok(Self(protocol))
+        } else {
+            Err("none of the four".to_owned())
+        }
+    }
+}
+
+impl From<Protocol> for String {
+    fn from(protocol: Protocol) -> String {
+        protocol.0
+    }
+}
+
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
-            .field("bootstrap", &self.bootstrap)
-            .field("security_protocol", &self.security_protocol)
+            .field("bootstrap", &self.settings.bootstrap)
+            .field("security_protocol", &self.settings.security_protocol)
             .finish_non_exhaustive()
     }
 }

@@ -13,7 +13,6 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use settings::{Field, Reader};
 use telemetry::Metrics;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -22,38 +21,34 @@ use tracing::warn;
 
 use crate::{Error, Health, Stop, metric};
 
-/// Where the admin server listens.
-pub const LISTEN: Field = Field::new(
-    "admin.listen",
-    "AFTERSEND_ADMIN",
-    "Where /livez, /readyz and /metrics are served, host:port. Not for the public: it has no access control.",
-)
-.default("127.0.0.1:9464");
+settings::declare! {
+    /// The settings of the admin server.
+    #[derive(Debug, Clone)]
+    pub struct Settings in "admin" {
+        /// Address and port where `/livez`, `/readyz` and `/metrics` are served. Not for the public: the
+        /// server has no access control.
+        pub listen: SocketAddr = "127.0.0.1:9464" { env: "AFTERSEND_ADMIN" },
+    }
+}
 
-/// Every setting of the admin server.
-pub const FIELDS: &[&Field] = &[&LISTEN];
+/// Time between two checks for stalls, which happen even if nobody requests `/readyz`.
+const STALL_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often stalls are looked for though nobody asks `/readyz`.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-
-/// How long the server outlives a request to stop while a component still lives.
+/// How long the server stays after a request to stop while a component still lives.
 const LINGER_MAX: Duration = Duration::from_secs(120);
 
 /// How long connections may take to end once the server leaves.
 const CLOSE_MAX: Duration = Duration::from_secs(5);
 
-/// The largest body that is read and thrown away.
+/// The largest request body that is read and discarded.
 const BODY_BYTES_MAX: usize = 16 << 20;
 
-/// Reads [`LISTEN`].
-pub fn read(reader: &mut Reader) -> Option<SocketAddr> {
-    reader.read(&LISTEN)
-}
-
-/// Serves `/livez` (200 while the process runs), `/readyz` (200, or 503, with the [`Report`](crate::Report) as JSON) and `/metrics`.
+/// Serves `/livez` (200 while the process runs), `/readyz` (200 or 503, with the [`Report`](crate::Report) as
+/// JSON) and `/metrics`.
 ///
-/// Once `stop` is requested readiness is off, and the server is the last to leave: it answers until every component has
-/// ended (at most two minutes), so that a drain can be watched. It then lets open responses end, at most 5 s.
+/// Readiness is off once `stop` is requested. The server is the last component to end: it answers until every
+/// other component has ended (at most two minutes), so that a drain can be watched. It then waits for open
+/// responses, at most 5 s.
 ///
 /// # Errors
 /// A listener that fails.
@@ -64,7 +59,7 @@ pub async fn serve(listener: TcpListener, health: Health, metrics: Metrics, stop
     let server = axum::serve(listener, router(health.clone(), metrics)).with_graceful_shutdown(leave);
     tokio::select! {
         served = server.into_future() => served.map_err(Error::Admin),
-        () = look(&health) => Ok(()),
+        () = check_stalls(&health) => Ok(()),
         () = force(&leaving) => Ok(()),
     }
 }
@@ -79,10 +74,11 @@ fn router(health: Health, metrics: Metrics) -> Router {
         .layer(middleware::from_fn(read_body))
 }
 
-/// Reads the body that no route asks for: a connection closed over unread bytes is reset, and the answer lost with it.
+/// Reads the request's body, which no route needs. A connection that is closed with unread bytes is reset,
+/// and the client loses the answer.
 async fn read_body(request: Request, next: Next) -> Response {
     let (head, body) = request.into_parts();
-    // A client too slow or too talkative gets its answer nevertheless, and may lose it.
+    // A client that is too slow or sends too much gets its answer nevertheless, and may lose it.
     drop(timeout(CLOSE_MAX, discard(body)).await);
     next.run(Request::from_parts(head, Body::empty())).await
 }
@@ -107,16 +103,16 @@ fn exposition(metrics: &Metrics) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render()).into_response()
 }
 
-/// Never ends: asks for the health, which tells stalls.
-async fn look(health: &Health) {
-    let mut ticks = interval(LOOK_INTERVAL);
+/// Checks the health for stalls, without end.
+async fn check_stalls(health: &Health) {
+    let mut ticks = interval(STALL_CHECK_INTERVAL);
     loop {
         ticks.tick().await;
         health.ready();
     }
 }
 
-/// Resolves when the server should leave, and says so.
+/// Resolves when the server should end, and notifies `leaving`.
 async fn leave(health: Health, stop: Stop, leaving: Arc<Notify>) {
     stop.wait().await;
     health.draining();
@@ -126,7 +122,7 @@ async fn leave(health: Health, stop: Stop, leaving: Arc<Notify>) {
     leaving.notify_one();
 }
 
-/// Resolves when connections have had their time to end.
+/// Resolves when open connections have had their time to end.
 async fn force(leaving: &Notify) {
     leaving.notified().await;
     sleep(CLOSE_MAX).await;

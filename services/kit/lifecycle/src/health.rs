@@ -1,4 +1,5 @@
-//! Health is progress (E4): each component says when it did something, and silence is told from outside.
+//! Health is progress (E4): each component reports its progress, and a component without progress has
+//! stalled.
 
 mod judgement;
 mod vital;
@@ -16,7 +17,8 @@ pub use judgement::State;
 use vital::Pulse;
 pub use vital::Vital;
 
-/// The health of this process: the state of each of its components. Cheap to clone; every clone is the same.
+/// The health of this process: the state of each of its components. Cheap to clone: every clone is the same
+/// health.
 #[derive(Debug, Clone, Default)]
 pub struct Health {
     shared: Arc<Shared>,
@@ -27,18 +29,19 @@ struct Shared {
     pulses: Mutex<Vec<Arc<Pulse>>>,
     draining: AtomicBool,
     stop_on_death: OnceLock<Stop>,
-    /// Told whenever a component ends.
+    /// Notified whenever a component ends.
     ended: Notify,
 }
 
-/// The health at one moment; `/readyz` answers it as JSON.
+/// The health at one moment. `/readyz` answers it as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Whether the process should be given work: not draining, something runs, and all of it is ready.
+    /// Whether the process should be given work: it is not draining, at least one component runs, and none is
+    /// unready.
     pub ready: bool,
-    /// Whether the process is on its way out.
+    /// Whether the process is about to end.
     pub draining: bool,
-    /// Each component, in the order in which they were named.
+    /// Each component, in the order of their registration.
     pub components: Vec<Component>,
 }
 
@@ -49,7 +52,7 @@ pub struct Component {
     pub name: &'static str,
     /// How it is.
     pub state: State,
-    /// Why it isn't ready; none where it is ready or has finished.
+    /// Why it isn't ready. None where it is ready or has finished.
     pub cause: Option<String>,
     /// Milliseconds since it last made progress.
     pub idle_ms: u64,
@@ -61,8 +64,9 @@ impl Health {
         Health::default()
     }
 
-    /// Names a component, which is not ready until it says so, and stalls when it makes no progress within `stall_after`.
-    /// A name whose earlier component has ended is taken over; two that live are reported side by side.
+    /// Registers a component. It is not ready until it reports so, and it stalls when it makes no progress
+    /// for longer than `stall_after`. It replaces an earlier component of the same name that has ended. Two
+    /// living components of the same name are reported side by side.
     pub fn component(&self, name: &'static str, stall_after: Duration) -> Vital {
         let pulse = Arc::new(Pulse::new(name, stall_after));
         let mut pulses = self.pulses();
@@ -73,18 +77,19 @@ impl Health {
         Vital::new(pulse, self.clone())
     }
 
-    /// How everything is now. A stall that begins is logged and counted here, so somebody must ask: the admin server does.
+    /// The health now. A stall is noticed, logged and counted only when this is called. The admin server
+    /// calls it every second.
     pub fn ready(&self) -> Report {
         self.report(Instant::now())
     }
 
-    /// Turns readiness off from now on: the first step of a drain, before anything is refused.
+    /// Turns readiness off for good: the first step of a drain, before any work is refused.
     pub fn draining(&self) {
         self.shared.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Makes the death of any component request `stop`. `/livez` stays 200 whatever dies, so a process that can't do its work
-    /// must end by itself: then its supervisor restarts it, after a drain. The first call counts.
+    /// Makes the death of any component request `stop`. `/livez` stays 200 even then, so a process that can't
+    /// do its work must end by itself. Its supervisor restarts it, after a drain. Only the first call counts.
     pub fn stop_on_death(&self, stop: &Stop) {
         drop(self.shared.stop_on_death.set(stop.clone()));
     }
@@ -92,7 +97,7 @@ impl Health {
     /// Resolves once no component lives.
     pub async fn ended(&self) {
         loop {
-            // Made before the look: an end between the two is then not missed.
+            // Created before the check, so that an end between the two is not missed.
             let ended = self.shared.ended.notified();
             if !self.pulses().iter().any(|pulse| pulse.lives()) {
                 return;
@@ -127,7 +132,7 @@ impl Health {
 }
 
 impl Report {
-    /// The components that died: a process with one should exit with a failure.
+    /// The components that died. A process with any of them should exit with a failure.
     pub fn died(&self) -> Vec<&'static str> {
         let dead = self.components.iter().filter(|component| component.state == State::Died);
         dead.map(|component| component.name).collect()

@@ -1,4 +1,4 @@
-//! One request to stop, heard by every thread and task.
+//! One request to stop, for every thread and task.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
@@ -9,13 +9,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-/// Asks everything to stop, once. Cheap to clone; every clone is the same request.
+/// A request to stop the whole process, made once. Cheap to clone: every clone is the same request.
 #[derive(Debug, Clone)]
 pub struct Stop {
     shared: Arc<Shared>,
 }
 
-/// The same fact twice: tasks await the channel, threads the condition.
+/// The same fact twice: tasks await the channel, and threads wait for the condition.
 #[derive(Debug)]
 struct Shared {
     requested: Mutex<bool>,
@@ -30,8 +30,9 @@ impl Stop {
         Stop { shared: Arc::new(Shared { requested: Mutex::new(false), threads: Condvar::new(), tasks }) }
     }
 
-    /// Turns SIGTERM and SIGINT into a request to stop; a second signal exits with code 1 at once, for an operator whose
-    /// drain hangs. A thread of its own listens, so that a busy runtime can't delay it. On return the signals are caught.
+    /// Turns SIGTERM and SIGINT into a request to stop. A second signal exits with code 1 immediately, for an
+    /// operator whose drain hangs. A separate thread listens, so that a busy runtime can't delay it. The
+    /// signals are caught when this returns.
     pub fn on_signals(&self) {
         let (caught, is_caught) = mpsc::channel();
         let stop = self.clone();
@@ -44,7 +45,7 @@ impl Stop {
         }
     }
 
-    /// Requests the stop. Only the first request counts, and its reason is logged.
+    /// Requests the stop and logs the reason. Only the first request counts.
     pub fn request(&self, why: &str) {
         let mut requested = self.requested_now();
         if *requested {
@@ -67,7 +68,8 @@ impl Stop {
         requested.wait_for(|requested| *requested).await.expect("the sender lives as long as this stop");
     }
 
-    /// Blocks this thread until the stop is requested or `timeout` has passed; true means requested. Not for tasks.
+    /// Blocks this thread until the stop is requested or `timeout` has passed. True means that the stop is
+    /// requested. Not for tasks.
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
         let requested = self.requested_now();
         let (requested, _) = self
@@ -89,26 +91,26 @@ impl Default for Stop {
     }
 }
 
-/// The signal thread: says whether the signals are caught, then waits for two of them.
+/// The signal thread: reports whether the signals are caught, then waits for two signals.
 fn listen(stop: &Stop, caught: &mpsc::Sender<io::Result<()>>) {
-    let heard = runtime::Builder::new_current_thread().enable_all().build().and_then(|runtime| {
+    let caught_signals = runtime::Builder::new_current_thread().enable_all().build().and_then(|runtime| {
         let signals = {
             let _guard = runtime.enter();
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
         };
         Ok((runtime, signals))
     });
-    match heard {
+    match caught_signals {
         Ok((runtime, signals)) => {
-            // The caller may be gone already only if it panicked; then nobody is left to tell.
+            // Sending fails only if the caller has panicked, and then no one waits for the report.
             drop(caught.send(Ok(())));
-            runtime.block_on(obey(stop, signals));
+            runtime.block_on(stop_on(stop, signals));
         }
         Err(err) => drop(caught.send(Err(err))),
     }
 }
 
-async fn obey(stop: &Stop, (mut terminate, mut interrupt): (Signal, Signal)) {
+async fn stop_on(stop: &Stop, (mut terminate, mut interrupt): (Signal, Signal)) {
     let first = either(&mut terminate, &mut interrupt).await;
     stop.request(first);
     let second = either(&mut terminate, &mut interrupt).await;

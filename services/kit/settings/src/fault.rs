@@ -1,6 +1,8 @@
-//! What is wrong with a setting, said so that it can be mended without reading code.
+//! What is wrong with a setting, in words with which it can be mended without reading code.
 
 use std::fmt;
+
+use strsim::levenshtein;
 
 use crate::Field;
 
@@ -22,11 +24,11 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// A fault of one setting, above all for [`Reader::require`](crate::Reader::require):
+    /// A fault of one setting, as [`Reader::require`](crate::Reader::require) needs it:
     ///
     /// ```
-    /// # use settings::{Fault, Field};
-    /// # const LINGER: Field = Field::new("kafka.linger", "AFTERSEND_KAFKA_LINGER", "");
+    /// use settings::{Fault, Field};
+    /// const LINGER: Field = Field::new("kafka.linger", "AFTERSEND_KAFKA_LINGER", "How long a record waits.");
     /// let fault = Fault::new(&LINGER, "7s", "less than kafka.message_timeout (3s)", "lower it");
     /// assert_eq!(
     ///     fault.to_string(),
@@ -53,15 +55,15 @@ impl Fault {
     }
 }
 
-/// Every fault of one reading, in the order they were met. Displayed one per line.
+/// Every fault of one reading, in the order in which they were found. Displayed one per line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Faults(Vec<Fault>);
 
 impl Faults {
-    /// Each distinct fault once: two roles may read the same faulty setting.
-    pub(crate) fn new(met: Vec<Fault>) -> Faults {
-        let mut distinct: Vec<Fault> = Vec::with_capacity(met.len());
-        for fault in met {
+    /// Keeps each distinct fault once: two roles may read the same faulty setting.
+    pub(crate) fn new(found: Vec<Fault>) -> Faults {
+        let mut distinct: Vec<Fault> = Vec::with_capacity(found.len());
+        for fault in found {
             if !distinct.contains(&fault) {
                 distinct.push(fault);
             }
@@ -89,7 +91,7 @@ impl fmt::Display for Faults {
 
 impl std::error::Error for Faults {}
 
-/// A public value as a fault shows it: quoted, on one line, cut short.
+/// A public value as a fault shows it: quoted, on one line, and cut where it is long.
 pub(crate) fn shown(text: &str) -> String {
     let head: String = text.chars().take(SHOWN_CHARS_MAX).collect();
     if head.len() == text.len() {
@@ -99,47 +101,25 @@ pub(crate) fn shown(text: &str) -> String {
     }
 }
 
-/// A secret as a fault shows it: by its length alone.
+/// A secret as a fault shows it: only its length.
 pub(crate) fn redacted(text: &str) -> String {
     format!("a secret of {} characters", text.chars().count())
 }
 
-/// The known name that was most likely meant: at most a third of its characters differ (Levenshtein distance).
+/// The known name that was most likely meant: at most a third of its characters differ (Levenshtein
+/// distance).
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
-        .map(|candidate| (distance(name, candidate), candidate))
+        .map(|candidate| (levenshtein(name, candidate), candidate))
         .min()
         .filter(|(distance, candidate)| distance * 3 <= candidate.chars().count())
         .map(|(_, candidate)| candidate)
 }
 
-/// How many characters must be inserted, removed or replaced to turn one text into the other.
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (index, left) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = index + 1;
-        for (column, right) in to.iter().enumerate() {
-            let replaced = diagonal + usize::from(left != *right);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(row[column] + 1).min(diagonal + 1);
-        }
-    }
-    row[to.len()]
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{distance, nearest, shown};
-
-    #[test]
-    fn distance_counts_single_character_edits() {
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("same", "same"), 0);
-    }
+    use super::{nearest, shown};
 
     #[test]
     fn a_slip_is_recognised_and_a_stranger_is_not() {

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[doc(hidden)]
+pub mod declare;
 mod fault;
 mod field;
 mod reader;
@@ -12,7 +14,7 @@ pub use field::Field;
 pub use reader::{Reader, process_environment};
 pub use table::table;
 pub use value::duration::print as print_duration;
-pub use value::environment::{ENVIRONMENT, Environment};
+pub use value::environment::Environment;
 pub use value::secret::Secret;
 pub use value::size::ByteSize;
 pub use value::{Value, duration};

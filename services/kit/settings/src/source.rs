@@ -1,4 +1,4 @@
-//! Where values come from, and which one wins: defaults, then the file, then the environment.
+//! Where values come from. The environment overrides the file, and the file overrides the defaults.
 
 mod file;
 mod variable;
@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::{Fault, Field};
 use variable::Variables;
 
-/// A value's text and, for the mend, where it came from.
+/// A value's text and its origin, which the fault's mend names.
 pub(crate) struct Found {
     pub(crate) text: String,
     pub(crate) origin: String,
@@ -23,7 +23,8 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// Reads the file and sorts the environment. What's wrong or odd is added to `faults` and `warnings`.
+    /// Reads the file and the environment. Adds to `faults` what is wrong, and to `warnings` what may be
+    /// wrong.
     pub(crate) fn gather(
         catalogue: &[&'static Field],
         file: Option<&Path>,
@@ -41,7 +42,8 @@ impl Sources {
     /// The value of `field` from the strongest source that has one.
     ///
     /// # Errors
-    /// Sources that contradict each other, a secret's file that can't be read, or a field outside the catalogue.
+    /// Sources that contradict each other, a secret's file that can't be read, or a field outside the
+    /// catalogue.
     pub(crate) fn find(&self, field: &Field) -> Result<Option<Found>, Fault> {
         if !self.known.contains(field.key) {
             return Err(undocumented(field));

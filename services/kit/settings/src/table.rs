@@ -11,7 +11,7 @@ pub fn table(catalogue: &[&Field]) -> String {
     let mut text = "| key | environment | default | meaning |\n|---|---|---|---|\n".to_owned();
     for field in by_key.values() {
         let (key, environment, default) = (field.key, environment(field), default(field));
-        writeln!(text, "| `{key}` | {environment} | {default} | {} |", cell(field.doc))
+        writeln!(text, "| `{key}` | {environment} | {default} | {} |", cell(&meaning(field)))
             .expect("writing to a string never fails");
     }
     text
@@ -35,6 +35,15 @@ fn default(field: &Field) -> String {
         Some("") => "empty".to_owned(),
         Some(text) => format!("`{}`", cell(text)),
         None => "none".to_owned(),
+    }
+}
+
+/// The text and, as its last sentence, the bounds.
+fn meaning(field: &Field) -> String {
+    match (field.bounds(), field.least) {
+        (None, _) => field.doc.to_owned(),
+        (Some(bounds), Some(_)) if field.most.is_some() => format!("{} From {bounds}.", field.doc),
+        (Some(bounds), _) => format!("{} A{}.", field.doc, &bounds[1..]),
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::proptest;
 use tempfile::TempDir;
 
-use crate::{ByteSize, ENVIRONMENT, Environment, Fault, Field, Reader, Secret, table};
+use crate::{ByteSize, Environment, Fault, Field, Reader, Secret, table};
 
 const LISTEN: Field =
     Field::new("gateway.listen", "AFTERSEND_LISTEN", "Where it listens.").default("127.0.0.1:1");
@@ -17,7 +17,8 @@ const LINGER: Field = Field::new("kafka.linger", "AFTERSEND_KAFKA_LINGER", "How 
 const BROKERS: Field = Field::new("kafka.brokers", "AFTERSEND_KAFKA", "Bootstrap servers.");
 const KEYS: Field = Field::new("webhook.keys", "WEBHOOK_KEY", "Signing keys | several.")
     .aliases(&["OLD_KEY", "OLDER_KEY"])
-    .secret();
+    .secrecy(true);
+const ENVIRONMENT: Field = Field::new("env", "AFTERSEND_ENV", "Where this runs.").default("development");
 const ALL: &[&Field] = &[&LISTEN, &LIMIT, &LINGER, &BROKERS, &KEYS, &ENVIRONMENT];
 
 /// A settings file that lives as long as the test.

@@ -1,10 +1,11 @@
-//! From text to a typed value: every source speaks text, so each type is parsed in one place.
+//! From text to a typed value. Every source holds text, so each type is parsed in one place.
 
 pub mod duration;
 pub(crate) mod environment;
 pub(crate) mod secret;
 pub(crate) mod size;
 
+use std::cmp::Ordering;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -19,8 +20,16 @@ pub trait Value: Sized {
     /// Reads a value.
     ///
     /// # Errors
-    /// Why the text isn't one, as a fragment. It never repeats the text, which may be a secret: the reader quotes a public one.
+    /// Why the text isn't one, as a fragment. It never repeats the text, which may be a secret: the reader
+    /// quotes a public one.
     fn parse(text: &str) -> Result<Self, String>;
+
+    /// Compares the value with a bound of its setting. None where the type has no order: its settings have no
+    /// bounds.
+    fn compare(&self, bound: &Self) -> Option<Ordering> {
+        let _ = bound;
+        None
+    }
 }
 
 macro_rules! whole_number {
@@ -30,6 +39,10 @@ macro_rules! whole_number {
 
             fn parse(text: &str) -> Result<Self, String> {
                 text.parse().map_err(|err: std::num::ParseIntError| err.to_string())
+            }
+
+            fn compare(&self, bound: &Self) -> Option<Ordering> {
+                Some(self.cmp(bound))
             }
         }
     )+};
@@ -51,6 +64,10 @@ impl Value for f64 {
             Ok(_) => Err("not finite".to_owned()),
             Err(err) => Err(err.to_string()),
         }
+    }
+
+    fn compare(&self, bound: &Self) -> Option<Ordering> {
+        self.partial_cmp(bound)
     }
 }
 
@@ -81,14 +98,14 @@ impl Value for PathBuf {
 impl Value for SocketAddr {
     const SHAPE: &'static str = "an address and port such as 127.0.0.1:8080, localhost:8080 or [::]:8080";
 
-    /// Of host names only `localhost` is known, as 127.0.0.1: reading settings resolves nothing.
+    /// The only host name is `localhost`, which is 127.0.0.1: reading settings resolves no names.
     fn parse(text: &str) -> Result<Self, String> {
         let numeric = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
         numeric.as_deref().unwrap_or(text).parse().map_err(|err: std::net::AddrParseError| err.to_string())
     }
 }
 
-/// A comma-separated list. The empty text is the empty list; an empty item is a slip.
+/// A comma-separated list. The empty text is the empty list. An empty item is a fault.
 impl<T: Value> Value for Vec<T> {
     const SHAPE: &'static str = "a comma-separated list";
     const SECRET: bool = T::SECRET;
@@ -122,7 +139,7 @@ fn split_unit(text: &str) -> Result<(u128, &str), String> {
     Ok((number, unit.trim_start()))
 }
 
-/// The largest unit of which `amount` is a whole number, and that number. `units` ascend and begin with 1.
+/// The largest unit that `amount` is a multiple of, and how many of it. `units` ascend and begin with 1.
 fn largest_unit<'a>(amount: u128, units: &[(&'a str, u128)]) -> (u128, &'a str) {
     let divides = |(_, size): &&(&str, u128)| amount != 0 && amount.is_multiple_of(*size);
     let (unit, size) = units.iter().rev().find(divides).unwrap_or(&units[0]);

@@ -1,34 +1,15 @@
-//! Logs: what is written, in which form, and how many.
+//! Logs: their form, their level, and how many events are logged.
 
 use std::io::{self, IsTerminal};
 
 use metrics::Counter;
-use settings::{Fault, Field, Reader, Value};
+use settings::{Fault, Reader, Value};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::{Error, metric};
-
-/// The form of the logs.
-pub const FORMAT: Field = Field::new(
-    "log.format",
-    "AFTERSEND_LOG_FORMAT",
-    "The form of the logs on stderr: `text` for people, `json` for collectors.",
-)
-.default("text");
-
-/// How much is logged.
-pub const LEVEL: Field = Field::new(
-    "log.level",
-    "AFTERSEND_LOG_LEVEL",
-    "How much is logged: `error`, `warn`, `info`, `debug`, `trace`, or a filter by module such as `info,gateway=debug`.",
-)
-.default("info");
-
-/// Every setting of this crate.
-pub const FIELDS: &[&Field] = &[&FORMAT, &LEVEL];
 
 /// The form of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,30 +32,31 @@ impl Value for Format {
     }
 }
 
-/// How this process logs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
-    /// The form of a line.
-    pub format: Format,
-    /// A level, or a filter by module in `tracing`'s directive syntax.
-    pub level: String,
+settings::declare! {
+    /// How this process logs.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Settings in "log", checked by relate {
+        /// The form of the logs on stderr: `text` for people, `json` for collectors.
+        pub format: Format = "text",
+        /// How much is logged: `error`, `warn`, `info`, `debug`, `trace`, or a filter by module such as
+        /// `info,gateway=debug`.
+        pub level: String = "info",
+    }
 }
 
 impl Settings {
-    /// Reads [`FIELDS`]; a filter that can't be parsed is a fault at once, not at [`init`](crate::init).
-    pub fn read(reader: &mut Reader) -> Option<Settings> {
-        let (format, level) = (reader.read(&FORMAT), reader.read::<String>(&LEVEL));
-        let settings = Settings { format: format?, level: level? };
-        reader.require(filter(&settings.level).is_ok(), || {
+    /// A filter that can't be parsed is a fault when the settings are read, not only at
+    /// [`init`](crate::init).
+    fn relate(&self, reader: &mut Reader) {
+        reader.require(filter(&self.level).is_ok(), || {
             let wanted = "error, warn, info, debug, trace or a filter such as info,gateway=debug";
-            Fault::new(&LEVEL, format!("{:?}", settings.level), wanted, "correct it")
+            Fault::new(Self::level, format!("{:?}", self.level), wanted, "correct it")
         });
-        Some(settings)
     }
 }
 
 impl Default for Settings {
-    /// What is used when nothing is set, and by tests: text at `info`.
+    /// Text at `info`, as where nothing is set. Tests use it.
     fn default() -> Settings {
         Settings { format: Format::Text, level: "info".to_owned() }
     }
@@ -85,7 +67,7 @@ pub(crate) fn filter(level: &str) -> Result<EnvFilter, Error> {
     EnvFilter::builder().parse(level).map_err(Error::Level)
 }
 
-/// Starts logging to stderr: stdout belongs to what a command prints.
+/// Starts logging to stderr. Stdout is for what a command prints.
 pub(crate) fn install(format: Format, filter: EnvFilter) -> Result<(), Error> {
     let lines =
         tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
@@ -101,7 +83,7 @@ pub(crate) fn install(format: Format, filter: EnvFilter) -> Result<(), Error> {
         .map_err(Error::Subscriber)
 }
 
-/// Counts what was logged, by level, so that a burst of errors can raise an alarm without a log search.
+/// Counts log events by level, so that a burst of errors can raise an alarm without a search in the logs.
 struct Count {
     by_level: [(Level, Counter); 5],
 }
@@ -124,12 +106,12 @@ impl<S: Subscriber> Layer<S> for Count {
 
 #[cfg(test)]
 mod tests {
-    use super::{FIELDS, Format, Settings};
+    use super::{Format, Settings};
     use settings::Reader;
 
     fn read(env: &[(&str, &str)]) -> (Option<Settings>, Result<(), settings::Faults>) {
         let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let mut reader = Reader::new(FIELDS, None, env);
+        let mut reader = Reader::new(Settings::FIELDS, None, env);
         let settings = Settings::read(&mut reader);
         (settings, reader.finish())
     }

@@ -1,4 +1,4 @@
-//! Panics: logged with where they happened, never with what they carried.
+//! Panics: their place is logged, and their payload is not.
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -9,7 +9,7 @@ use tracing::error;
 
 use crate::metric;
 
-/// Stands in for a message that may hold data.
+/// Replaces a message that may hold data.
 const WITHHELD: &str = "[withheld: it may hold data]";
 
 /// Replaces the standard hook, which would print the message to stderr.
@@ -23,7 +23,7 @@ fn report(panic: &PanicHookInfo<'_>) {
     let thread = thread.name().unwrap_or("unnamed");
     let location = panic.location().map(ToString::to_string).unwrap_or_default();
     let message = message(panic.payload());
-    // Honours RUST_BACKTRACE; it holds symbols and lines, no values.
+    // Only with RUST_BACKTRACE. A backtrace holds symbols and lines, but no values.
     let backtrace = Backtrace::capture();
     if backtrace.status() == BacktraceStatus::Captured {
         error!(thread, location, panic = message, %backtrace, "thread panicked");
@@ -32,7 +32,8 @@ fn report(panic: &PanicHookInfo<'_>) {
     }
 }
 
-/// The panic's message where it's a text of the program. A formatted one may quote an address, a payload or a secret (E2).
+/// The panic's message, if it is a fixed text of the program. A formatted message may quote an address, a
+/// payload or a secret (E2).
 fn message(payload: &(dyn Any + Send)) -> &'static str {
     payload.downcast_ref::<&'static str>().copied().unwrap_or(WITHHELD)
 }

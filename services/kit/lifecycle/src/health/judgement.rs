@@ -1,10 +1,10 @@
-//! How a component is, judged from what it said and how long ago.
+//! The state of a component, derived from what it last reported and how long ago.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// What a component last said of itself.
+/// What a component last reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Phase {
     Starting,
@@ -14,21 +14,21 @@ pub(super) enum Phase {
     Died,
 }
 
-/// How a component is.
+/// The state of a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// Named, and never ready yet.
+    /// Registered, and not ready yet.
     Starting,
-    /// Does its work.
+    /// It does its work.
     Ready,
-    /// Says that it can't do its work now.
+    /// It reported that it can't do its work now.
     NotReady,
-    /// Says nothing for longer than it may, whatever it said last.
+    /// It made no progress for longer than it may, whatever it reported last.
     Stalled,
-    /// Ended as it was meant to.
+    /// It ended as intended.
     Finished,
-    /// Ended without saying so: an error or a panic took it.
+    /// It ended without a report, because of an error or a panic.
     Died,
 }
 

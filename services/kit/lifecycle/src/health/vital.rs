@@ -1,4 +1,4 @@
-//! One component's side of its health.
+//! The component's side of its health.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,8 +11,8 @@ use super::judgement::{Phase, State, judge};
 use super::{Component, Health};
 use crate::metric;
 
-/// Held by one component, which tells through it how it is. Dropped without [`finished`](Vital::finished), as by a panic or
-/// an early return, the component has died.
+/// The handle with which one component reports its health. A component whose handle is dropped without
+/// [`finished`](Vital::finished), by a panic or an early return, has died.
 #[derive(Debug)]
 pub struct Vital {
     pulse: Arc<Pulse>,
@@ -24,22 +24,24 @@ impl Vital {
         Vital { pulse, health }
     }
 
-    /// It did something, or polled and found nothing to do. Cheap enough for every record.
+    /// Reports progress: the component did something, or it polled and had nothing to do. Cheap enough for
+    /// every record.
     pub fn progress(&self) {
         self.pulse.progress();
     }
 
-    /// It can do its work. Counts as progress.
+    /// Reports that the component can do its work. Counts as progress.
     pub fn ready(&self) {
         self.pulse.enter(Phase::Ready);
     }
 
-    /// It can't do its work now, for a reason that operators will read: no secret, address or payload. Counts as progress.
+    /// Reports that the component can't do its work now. Operators will read the reason, so it must hold no
+    /// secret, address or payload. Counts as progress.
     pub fn not_ready(&self, why: impl Into<String>) {
         self.pulse.enter(Phase::NotReady(why.into()));
     }
 
-    /// It has ended as it was meant to.
+    /// Reports that the component has ended as intended.
     pub fn finished(self) {
         self.pulse.enter(Phase::Finished);
     }
@@ -64,10 +66,10 @@ pub(super) struct Pulse {
     pub(super) name: &'static str,
     stall_after: Duration,
     born: Instant,
-    /// Milliseconds from birth to the latest progress: an atomic, since hot loops write it.
+    /// Milliseconds from birth to the latest progress. An atomic, because hot loops write it.
     progress_ms: AtomicU64,
     phase: Mutex<Phase>,
-    /// Whether the present stall was already told.
+    /// Whether the present stall was already logged and counted.
     stalled: AtomicBool,
 }
 
@@ -87,17 +89,17 @@ impl Pulse {
         !matches!(*self.phase(), Phase::Finished | Phase::Died)
     }
 
-    /// How the component is at `now`; a stall that begins or ends is told once.
+    /// The component's state at `now`. A stall that begins or ends is logged once.
     pub(super) fn examine(&self, now: Instant) -> Component {
         let progress_at = self.born + Duration::from_millis(self.progress_ms.load(Ordering::Relaxed));
         let idle = now.saturating_duration_since(progress_at);
         let (state, cause) = judge(&self.phase(), idle, self.stall_after);
         let idle_ms = millis(idle);
-        self.tell_stall(state, idle_ms);
+        self.report_stall(state, idle_ms);
         Component { name: self.name, state, cause, idle_ms }
     }
 
-    fn tell_stall(&self, state: State, idle_ms: u64) {
+    fn report_stall(&self, state: State, idle_ms: u64) {
         let component = self.name;
         let stalled = state == State::Stalled;
         match (self.stalled.swap(stalled, Ordering::Relaxed), stalled) {

@@ -9,8 +9,8 @@ use serde_json::Value;
 use crate::Fault;
 use crate::fault::nearest;
 
-/// Every known key of the file with its text. What's wrong is added to `faults`; no value is ever repeated there, since a
-/// broken file may hold secrets anywhere.
+/// Every known key of the file with its text. Adds to `faults` what is wrong. No fault repeats a value, since
+/// a broken file may hold secrets anywhere.
 pub(super) fn read(
     path: &Path,
     known: &BTreeSet<&'static str>,
@@ -45,7 +45,7 @@ fn parse(path: &Path, subject: &str) -> Result<Value, Fault> {
     })
 }
 
-/// The error is the place alone: the parser's own message may quote the line.
+/// The error is only the place: the parser's own message may quote the line.
 fn parse_toml(text: &str) -> Result<Value, String> {
     let table: toml::Table = text.parse().map_err(|err: toml::de::Error| match err.span() {
         Some(span) => format!(" at line {}", line_of(text, span.start)),
@@ -58,7 +58,7 @@ fn line_of(text: &str, position: usize) -> usize {
     1 + text.bytes().take(position).filter(|byte| *byte == b'\n').count()
 }
 
-/// Goes through YAML's own value first: that's what refuses a key written twice.
+/// Parses into YAML's own value first, because that refuses a key that is written twice.
 fn parse_yaml(text: &str) -> Result<Value, String> {
     let document: serde_yaml_ng::Value =
         serde_yaml_ng::from_str(text).map_err(|err| match err.location() {
@@ -88,7 +88,7 @@ impl Flat<'_> {
         }
     }
 
-    /// A list becomes the comma list that the environment would spell.
+    /// A list becomes a comma-separated text, as the environment has it.
     fn list(&mut self, key: &str, items: &[Value]) {
         let texts: Option<Vec<String>> = items.iter().map(text_of).collect();
         match texts.filter(|texts| !texts.iter().any(|text| text.contains(','))) {
@@ -101,7 +101,7 @@ impl Flat<'_> {
         }
     }
 
-    /// Keeps the text of a known key; a key without one (`key: null`) is as if absent.
+    /// Keeps the text of a known key. A key without a text (`key: null`) counts as absent.
     fn insert(&mut self, key: &str, text: Option<String>) {
         if !self.known.contains(key) {
             return self.unknown(key);
@@ -125,7 +125,7 @@ impl Flat<'_> {
     }
 }
 
-/// The text of a plain value; none for what isn't plain.
+/// The text of a plain value. None for null, a list or a table.
 fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),

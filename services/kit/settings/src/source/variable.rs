@@ -4,13 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use super::Found;
+use crate::declare::PREFIX;
 use crate::fault::nearest;
 use crate::{Fault, Field};
 
-/// What our variables begin with.
-const PREFIX: &str = "AFTERSEND_";
-
-/// Ends the name of a variable that holds the path of a file with the secret, as container platforms mount them.
+/// Ends the name of a variable that holds the path of a secret's file, as container platforms mount secrets.
 const FILE_SUFFIX: &str = "_FILE";
 
 /// The environment without its empty variables.
@@ -21,7 +19,7 @@ impl Variables {
         Variables(env.into_iter().filter(|(_, value)| !value.is_empty()).collect())
     }
 
-    /// The value of `field`, from whichever of its variables has one.
+    /// The value of `field`, from the variable or the alias that is set.
     ///
     /// # Errors
     /// Two variables that contradict each other, or a file that can't be read.
@@ -40,7 +38,7 @@ impl Variables {
         Ok(first)
     }
 
-    /// Variables that look like ours and are none.
+    /// A warning for each variable that begins with [`PREFIX`] and is no setting.
     pub(super) fn unknown(&self, catalogue: &[&'static Field]) -> Vec<String> {
         let known: BTreeSet<String> = catalogue.iter().flat_map(|field| names(field)).collect();
         let ours = self.0.keys().filter(|name| name.starts_with(PREFIX));
@@ -77,7 +75,8 @@ fn names(field: &Field) -> Vec<String> {
     }
 }
 
-/// Reads a secret's file. The path isn't repeated in the fault: a frequent slip is to put the secret itself there.
+/// Reads a secret's file. The fault does not repeat the path, because a frequent mistake is to put the secret
+/// there.
 fn read_secret(field: &Field, variable: &str, path: &str) -> Result<Found, Fault> {
     match fs::read_to_string(path) {
         Ok(content) => {

@@ -1,5 +1,6 @@
 //! Durations as settings: a whole number and a unit.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use super::{Value, largest_unit, split_unit};
@@ -37,6 +38,10 @@ impl Value for Duration {
             .find(|(name, _)| *name == unit)
             .ok_or_else(|| "its unit is none of ns, us, ms, s, m, h, d".to_owned())?;
         number.checked_mul(*nanos_per_unit).and_then(from_nanos).ok_or_else(|| "it is too long".to_owned())
+    }
+
+    fn compare(&self, bound: &Self) -> Option<Ordering> {
+        Some(self.cmp(bound))
     }
 }
 

@@ -1,31 +1,22 @@
-//! Where the process runs: what is a convenience in development is a fault in production.
+//! Where the process runs. What is a convenience in development is a fault in production.
 
 use std::fmt;
 
 use super::Value;
-use crate::Field;
-
-/// Names the environment, for every role.
-pub const ENVIRONMENT: Field = Field::new(
-    "env",
-    "AFTERSEND_ENV",
-    "Where this runs: `development`, `staging` or `production`. Production refuses what is only a convenience.",
-)
-.default("development");
 
 /// Where the process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Environment {
-    /// A developer's machine or CI: fixed keys and single brokers are allowed, and said.
+    /// A developer's machine or CI. Fixed keys and single brokers are allowed.
     Development,
     /// A rehearsal of production.
     Staging,
-    /// The real thing: every convenience is a fault.
+    /// Real customers' data. Every convenience is a fault.
     Production,
 }
 
 impl Environment {
-    /// Its name as settings spell it.
+    /// Its name in settings.
     pub const fn name(self) -> &'static str {
         match self {
             Environment::Development => "development",

@@ -4,17 +4,17 @@ use std::fmt;
 
 use super::Value;
 
-/// A secret. It has no equality on purpose: whoever compares secrets must choose a constant-time way.
+/// A secret. It deliberately has no equality, because secrets must be compared in constant time.
 #[derive(Clone)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Wraps a secret that didn't come from settings, such as a test's.
+    /// Wraps a secret that does not come from settings, such as a test's.
     pub fn new(text: impl Into<String>) -> Secret {
         Secret(text.into())
     }
 
-    /// The secret itself. Every use of it is a place to review.
+    /// The secret itself. Review every use of this method.
     pub fn expose(&self) -> &str {
         &self.0
     }
