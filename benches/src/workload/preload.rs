@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use kafka::transaction::{TransactionLimits, Transactional};
 use kafka::{NextOffset, Outgoing, Publisher};
-use processor::domain::window::{self, DAY_MS, Day};
+use processor::domain::time::window::{self, DAY_MS, Day};
 use processor::state::changelog::{self, Chunk, Run};
 use processor::state::meta::{Incarnation, Meta};
 use rand::RngExt;

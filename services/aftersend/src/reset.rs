@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use processor::reset::Resetter;
-use processor::reset::plan::Kind;
+use processor::reset::plan::ResetKind;
 
 use crate::cli::{Given, ResetProcessor};
 use crate::configuration;
@@ -12,8 +12,8 @@ pub(crate) fn processor(file: Option<&Path>, arguments: &ResetProcessor) -> anyh
     let (common, settings) = configuration::read(file, processor::Settings::read)?;
     telemetry::init(&common.telemetry)?;
     let kind = match arguments.given_up {
-        Given::AcceptLoss => Kind::AcceptLoss,
-        Given::StartOver => Kind::StartOver,
+        Given::AcceptLoss => ResetKind::AcceptLoss,
+        Given::StartOver => ResetKind::StartOver,
     };
     let resetter = Resetter::new(&common.connection, &common.topics, &common.prefix, &settings)?;
     let plans = resetter.plan(kind, &arguments.partitions)?;

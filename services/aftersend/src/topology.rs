@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use kafka::publisher::Limits;
 use kafka::transaction::{Tail, TailError};
 use kafka::{Cluster, Outgoing, Publisher, TopicRequest};
-use processor::domain::window::Window;
+use processor::domain::time::window::Window;
 use schemas::topic::meta::{KEY, Topology};
 use schemas::topic::{Partitioning, Topic};
 

@@ -1,7 +1,8 @@
 //! What one event costs the processor itself, without Kafka: `cargo bench --workspace --bench step`.
 //!
-//! Prints CPU microseconds of this thread per event, from `/proc/thread-self/schedstat` (Linux). RocksDB's background
-//! threads are not in it. `AFTERSEND_BENCH_EVENTS` (default 200000) and `AFTERSEND_BENCH_BATCH` (default 10000) set the size.
+//! Prints CPU microseconds of this thread per event, from `/proc/thread-self/schedstat` (Linux). RocksDB's
+//! background threads are not in it. `AFTERSEND_BENCH_EVENTS` (default 200000) and `AFTERSEND_BENCH_BATCH`
+//! (default 10000) set the size.
 
 #![expect(clippy::print_stdout, reason = "the figures are the result")]
 
@@ -10,14 +11,14 @@ use std::sync::Arc;
 
 use devkit::customerio::population::{Outcome, Outcomes, Population};
 use kafka::{Incoming, NextOffset, RecordOffset};
-use processor::domain::outcome;
-use processor::domain::window::Window;
+use processor::apply::{ApplyContext, DueTimers, Rules, apply};
+use processor::domain::event::normalise;
+use processor::domain::time::window::Window;
 use processor::state::changelog;
-use processor::state::identity::Identity;
-use processor::state::memory::{Budget, Shared};
+use processor::state::identity::StoreIdentity;
+use processor::state::memory::{Budget, StoreMemory};
 use processor::state::meta::{Incarnation, Meta};
 use processor::state::store::PartitionStore;
-use processor::transaction::step::{Before, Due, Rules, step};
 use schemas::codec;
 use schemas::id::EventId;
 use schemas::key::CustomerKey;
@@ -47,9 +48,9 @@ fn main() {
 /// The whole of a transaction but Kafka.
 fn transactions(records: &[Incoming], batch: usize) {
     let folder = tempfile::tempdir().expect("a folder");
-    let shared = Shared::new(&Budget::of(512 << 20));
+    let shared = StoreMemory::new(&Budget::of(512 << 20));
     let (cluster, topic, origin) = (None, "raw".to_owned(), Default::default());
-    let identity = Identity { cluster, topic, partition: 0, partitions: 1, origin };
+    let identity = StoreIdentity { cluster, topic, partition: 0, partitions: 1, origin };
     let store = PartitionStore::open(&folder.path().join("0"), &identity, &shared).expect("opens");
     let rules = Rules {
         window: Window::new(30).expect("within bounds"),
@@ -57,30 +58,28 @@ fn transactions(records: &[Incoming], batch: usize) {
         partitions: 1,
     };
     let mut meta = Meta::beginning(Incarnation::new([1; 16]), NextOffset(0));
-    let (mut stepping, mut encoding, mut applying) = (Clock::default(), Clock::default(), Clock::default());
+    let (mut applying, mut encoding, mut writing) = (Clock::default(), Clock::default(), Clock::default());
     let (mut outputs, mut output_bytes, mut duplicates) = (0, 0, 0);
     for batch in records.chunks(batch) {
-        let step = stepping.time(|| {
-            step(Before { rules: &rules, partition: 0, store: &store, meta: &meta }, &Due::default(), batch)
-                .expect("a step")
-        });
+        let context = ApplyContext { rules: &rules, partition: 0, store: &store, meta: &meta };
+        let applied = applying.time(|| apply(context, &DueTimers::default(), batch).expect("applies"));
         encoding.time(|| {
-            for (key, value) in step.overlay.customers() {
+            for (key, value) in applied.overlay.customers() {
                 black_box((changelog::customer_key(key), value));
             }
-            black_box(step.overlay.chunk().encode());
+            black_box(applied.overlay.chunk().encode());
         });
-        applying.time(|| store.apply(&step.overlay).expect("applies"));
-        meta = *step.overlay.meta();
-        outputs += step.outputs.len();
+        writing.time(|| store.apply(&applied.overlay).expect("applies"));
+        meta = *applied.overlay.meta();
+        outputs += applied.outputs.len();
         output_bytes +=
-            step.outputs.iter().map(|output| output.value.as_ref().map_or(0, Vec::len)).sum::<usize>();
-        duplicates += step.counts.duplicate;
-        stepping.time(|| drop(step));
+            applied.outputs.iter().map(|output| output.value.as_ref().map_or(0, Vec::len)).sum::<usize>();
+        duplicates += applied.counts.duplicate;
+        applying.time(|| drop(applied));
     }
     println!("{outputs} outputs of {} bytes on average, {duplicates} duplicates", output_bytes / outputs);
-    let all = Clock(stepping.0 + encoding.0 + applying.0);
-    for (what, clock) in [("step", stepping), ("changelog", encoding), ("apply", applying), ("together", all)]
+    let all = Clock(applying.0 + encoding.0 + writing.0);
+    for (what, clock) in [("step", applying), ("changelog", encoding), ("apply", writing), ("together", all)]
     {
         clock.print(what, records.len());
     }
@@ -97,7 +96,11 @@ fn parts(records: &[Incoming]) {
         let events: Vec<Event<'_>> =
             clocks[1].time(|| raws.iter().map(|raw| Event::parse(raw.bytes).expect("parses")).collect());
         let outcomes: Vec<_> = clocks[2].time(|| {
-            events.iter().zip(&raws).map(|(event, raw)| outcome::of(event, raw, "u1", 0, &tokens)).collect()
+            events
+                .iter()
+                .zip(&raws)
+                .map(|(event, raw)| normalise::message_outcome(event, raw, "u1", 0, &tokens))
+                .collect()
         });
         clocks[3].time(|| outcomes.iter().for_each(|outcome| drop(black_box(codec::encode(outcome)))));
     }

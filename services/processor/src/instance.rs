@@ -1,13 +1,13 @@
-//! This process's place: a state folder of its own, and a name that outlives it.
+//! This process's instance: its own state folder, and a name that outlives the process.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-/// A state folder, held against other processes until it is dropped.
+/// A state folder, locked against other processes until this is dropped.
 #[derive(Debug)]
-pub struct Instance {
+pub(crate) struct Instance {
     name: String,
     folder: PathBuf,
     _lock: File,
@@ -16,7 +16,7 @@ pub struct Instance {
 /// The state folder can't be used.
 #[derive(Debug, Error)]
 pub enum InstanceError {
-    /// Somebody else has it.
+    /// Another process has it.
     #[error(
         "state folder {folder} is used by another process: give each processor a folder of its own in AFTERSEND_STATE"
     )]
@@ -29,53 +29,56 @@ pub enum InstanceError {
     Io {
         /// The folder.
         folder: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },
 }
 
 impl Instance {
-    /// Takes `folder`, making it where it is missing. The name is `given`, else the one kept there, else a new one that is
-    /// kept: a restart must come back as the same group member and the same transactional id, or it waits out the session.
+    /// Takes `folder`, and creates it where it is missing.
+    ///
+    /// The name is `given`, or else the one stored in the folder, or else a new one that is stored there. A
+    /// restart must come back as the same group member and with the same transactional ids. Otherwise it
+    /// waits until the old session times out.
     ///
     /// # Errors
     /// See [`InstanceError`].
-    pub fn take(folder: &Path, given: Option<&str>) -> Result<Self, InstanceError> {
+    pub(crate) fn take(folder: &Path, given: Option<&str>) -> Result<Self, InstanceError> {
         let failed = |source| InstanceError::Io { folder: folder.to_owned(), source };
         fs::create_dir_all(folder).map_err(failed)?;
         let lock = File::create(folder.join("LOCK")).map_err(failed)?;
         lock.try_lock().map_err(|_| InstanceError::InUse { folder: folder.to_owned() })?;
         let name = match given {
             Some(name) => name.to_owned(),
-            None => kept_name(&folder.join("instance")).map_err(failed)?,
+            None => stored_name(&folder.join("instance")).map_err(failed)?,
         };
         Ok(Self { name, folder: folder.to_owned(), _lock: lock })
     }
 
-    /// The lasting name.
+    /// The instance's name.
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// The folder of the stores of `topic`'s partitions.
     #[must_use]
-    pub fn store_folder(&self, topic: &str) -> PathBuf {
+    pub(crate) fn store_folder(&self, topic: &str) -> PathBuf {
         self.folder.join(topic)
     }
 }
 
-fn kept_name(file: &Path) -> std::io::Result<String> {
+fn stored_name(file: &Path) -> std::io::Result<String> {
     match fs::read_to_string(file) {
         Ok(name) if !name.trim().is_empty() => Ok(name.trim().to_owned()),
-        Ok(_) => name_anew(file),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => name_anew(file),
+        Ok(_) => new_name(file),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => new_name(file),
         Err(error) => Err(error),
     }
 }
 
-fn name_anew(file: &Path) -> std::io::Result<String> {
+fn new_name(file: &Path) -> std::io::Result<String> {
     let name = format!("{:016x}", rand::random::<u64>());
     let fresh = file.with_extension("new");
     fs::write(&fresh, &name)?;

@@ -1,17 +1,21 @@
 #![doc = include_str!("../README.md")]
 
+pub mod apply;
+mod clock;
+pub mod commit;
 pub mod domain;
+pub mod drill;
 mod engine;
-pub mod instance;
+mod instance;
 pub mod metric;
 pub mod reset;
-pub mod restore;
+mod restore;
 mod run;
 pub mod settings;
 pub mod state;
-pub mod transaction;
 
 pub use self::engine::SessionError;
-pub use self::restore::RestoreError;
+pub use self::instance::InstanceError;
+pub use self::restore::{Refusal, RestoreError};
 pub use self::run::{Error, run};
 pub use self::settings::Settings;

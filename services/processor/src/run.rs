@@ -9,33 +9,34 @@ use schemas::topic::{Topic, Topics};
 use thiserror::Error;
 use tracing::{error, info, warn};
 
-use crate::engine::clock::Clock;
+use crate::apply::Rules;
+use crate::clock::Clock;
+use crate::commit::producer::FenceCounter;
+use crate::drill::Drill;
 use crate::engine::{Engine, SessionError};
 use crate::instance::{Instance, InstanceError};
 use crate::metric;
-use crate::restore::Place;
+use crate::restore::{RestoreContext, RestoreLayout};
 use crate::settings::Settings;
-use crate::state::memory::{Shared, Shortage};
-use crate::transaction::drill::Drill;
-use crate::transaction::producer::Contest;
-use crate::transaction::step::Rules;
+use crate::state::memory::{BudgetTooSmall, StoreMemory};
 
-/// How long a broker has to answer at the start.
+/// How long a broker may take to answer at the start.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the brokers have to tell their time: a coordinator may have to be found anew.
+/// How long the brokers may take to report their time. A coordinator that has moved may have to be found
+/// first.
 const CLOCK_TIMEOUT: Duration = Duration::from_mins(1);
-/// Without progress for this long, the engine counts as stalled. A commit may take half a minute by itself.
+/// Without progress for this long, the engine counts as stalled. A commit alone may take half a minute.
 const STALL_AFTER: Duration = Duration::from_secs(90);
-/// What a transaction writes to.
+/// The topics that a transaction writes to.
 const WRITTEN: [Topic; 6] =
     [Topic::Warehouse, Topic::Trait, Topic::Suppression, Topic::DeadLetter, Topic::State, Topic::Dedupe];
-/// Partitions restored at the same time.
+/// Partitions that are restored at the same time.
 const RESTORERS: usize = 2;
-/// Pauses between restarts of the engine, doubling.
+/// The pause between restarts of the engine doubles between these bounds.
 const PAUSE_MIN: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 
-/// The processor could not go on.
+/// The processor can't continue.
 #[derive(Debug, Error)]
 pub enum Error {
     /// The state folder can't be used.
@@ -44,7 +45,7 @@ pub enum Error {
     /// Kafka can't be used.
     #[error(transparent)]
     Kafka(#[from] kafka::Error),
-    /// A topic is not partitioned like the input.
+    /// A topic has another partition count than the input.
     #[error(
         "topic {topic} has {found} partitions and the input has {wanted}: everything about a customer is written to its input's \
          partition number; make the topic anew with `aftersend bootstrap`"
@@ -57,7 +58,7 @@ pub enum Error {
         /// How many the input has.
         wanted: u32,
     },
-    /// A topic's records don't tell when they were appended.
+    /// A topic's records don't have the brokers' append times.
     #[error(
         "topic {topic} keeps its senders' times: set message.timestamp.type=LogAppendTime on it, as `aftersend bootstrap` does; by the \
          brokers' time windows end and timers fire"
@@ -66,10 +67,10 @@ pub enum Error {
         /// The topic.
         topic: String,
     },
-    /// The memory does not do for the partitions.
+    /// The memory is not enough for the partitions.
     #[error(transparent)]
-    Memory(#[from] Shortage),
-    /// The engine failed for good.
+    Memory(#[from] BudgetTooSmall),
+    /// The engine has failed for good.
     #[error(transparent)]
     Session(#[from] SessionError),
 }
@@ -77,8 +78,8 @@ pub enum Error {
 /// Runs the processor until `stop`. Blocks.
 ///
 /// # Errors
-/// Where the state folder or Kafka can't be used, where something is refused that would lose or double events, or
-/// where starting over has not helped `restarts_max` times.
+/// Where the state folder or Kafka can't be used, where something is refused that would lose or double
+/// events, or where starting over has not helped `restarts_max` times.
 pub fn run(
     settings: &Settings,
     connection: &Connection,
@@ -93,17 +94,22 @@ pub fn run(
     let cluster = Cluster::connect(connection)?;
     let rules = Rules { window: settings.window, tokens, partitions: partitions(&cluster, topics)? };
     settings.budget.check(rules.partitions)?;
-    let shared = Shared::new(&settings.budget);
-    let folder = instance.store_folder(topics.name(Topic::Raw));
-    let id = cluster.id(START_TIMEOUT);
-    let place = Place::look(&cluster, id, topics, (folder, rules.partitions, settings.window, RESTORERS))?;
+    let memory = StoreMemory::new(&settings.budget);
+    let layout = RestoreLayout {
+        folder: instance.store_folder(topics.name(Topic::Raw)),
+        partitions: rules.partitions,
+        window: settings.window,
+        threads: RESTORERS,
+    };
+    let restore = RestoreContext::read(&cluster, cluster.id(START_TIMEOUT), topics, layout)?;
     let group = format!("{prefix}{}", settings.group);
-    let id = format!("{group}-{}-clock", instance.name());
-    let Some(clock) = told(connection, &id, topics.name(Topic::DeadLetter), stop)? else {
+    let transactional_id = format!("{group}-{}-clock", instance.name());
+    let clock = broker_clock(connection, &transactional_id, topics.name(Topic::DeadLetter), stop)?;
+    let Some(clock) = clock else {
         vital.finished();
         return Ok(());
     };
-    let (drill, contest) = (Drill::new(settings.drill.clone()), Contest::default());
+    let (drill, fences) = (Drill::new(settings.drill.clone()), FenceCounter::default());
     let engine = Engine {
         settings,
         connection,
@@ -112,19 +118,19 @@ pub fn run(
         instance: &instance,
         rules: &rules,
         clock: &clock,
-        contest: &contest,
-        place: &place,
+        fences: &fences,
+        restore: &restore,
         drill: &drill,
         stop,
         vital: &vital,
     };
     info!(instance = instance.name(), partitions = rules.partitions, "processor starts");
-    keep_running(&engine, &shared)?;
+    keep_running(&engine, &memory)?;
     vital.finished();
     Ok(())
 }
 
-/// How many partitions there are: of the input, and of everything that is written.
+/// The partition count of the input. Every topic that is written to must have the same.
 fn partitions(cluster: &Cluster, topics: &Topics) -> Result<u32, Error> {
     let count = |topic| {
         let name = topics.name(topic);
@@ -142,16 +148,23 @@ fn partitions(cluster: &Cluster, topics: &Topics) -> Result<u32, Error> {
     Ok(wanted)
 }
 
-/// The brokers' clock; `None` where the process is to stop. Asked on dead letters, which nothing that is restored depends on; again
-/// and again, since a coordinator that has just moved knows nothing for a moment.
-fn told(connection: &Connection, id: &str, topic: &str, stop: &Stop) -> Result<Option<Clock>, Error> {
+/// A clock that shows the brokers' time; `None` where the process is to stop.
+///
+/// The time is asked with an aborted record on the dead-letter topic, because no restore depends on that
+/// topic. A coordinator that has just moved knows nothing for a moment, so the question is repeated.
+fn broker_clock(
+    connection: &Connection,
+    transactional_id: &str,
+    topic: &str,
+    stop: &Stop,
+) -> Result<Option<Clock>, Error> {
     let started = Instant::now();
     while !stop.requested() {
-        match append_time(connection, id, topic, START_TIMEOUT) {
-            Ok(Some(at_ms)) => return Ok(Some(Clock::showing(at_ms))),
+        match append_time(connection, transactional_id, topic, START_TIMEOUT) {
+            Ok(Some(at_ms)) => return Ok(Some(Clock::starting_at(at_ms))),
             Ok(None) => return Err(Error::AppendTime { topic: topic.to_owned() }),
             Err(error @ kafka::Error::Failed { .. }) if started.elapsed() < CLOCK_TIMEOUT => {
-                warn!(%error, "no broker has told its time yet");
+                warn!(%error, "no broker has reported its time yet");
                 stop.wait_timeout(PAUSE_MIN);
             }
             Err(error) => return Err(error.into()),
@@ -160,24 +173,25 @@ fn told(connection: &Connection, id: &str, topic: &str, stop: &Stop) -> Result<O
     Ok(None)
 }
 
-fn keep_running(engine: &Engine<'_>, shared: &Shared) -> Result<(), Error> {
+fn keep_running(engine: &Engine<'_>, memory: &StoreMemory) -> Result<(), Error> {
     let mut fruitless = 0;
     let mut pause = PAUSE_MIN;
     loop {
         let committed_any = AtomicBool::new(false);
-        let outcome = engine.session(shared, &|| committed_any.store(true, Ordering::Relaxed));
+        let outcome = engine.session(memory, &|| committed_any.store(true, Ordering::Relaxed));
         let Err(failure) = outcome else { return Ok(()) };
         if engine.stop.requested() {
             return Ok(());
         }
         if committed_any.into_inner() {
-            (fruitless, pause) = (0, PAUSE_MIN);
+            fruitless = 0;
+            pause = PAUSE_MIN;
         }
         if matches!(failure, SessionError::Kafka(kafka::Error::Fatal { .. })) {
-            engine.contest.fenced();
+            engine.fences.record();
         }
         fruitless += 1;
-        if engine.contest.is_lost() {
+        if engine.fences.is_exceeded() {
             return Err(SessionError::Contested { instance: engine.instance.name().to_owned() }.into());
         }
         if failure.is_lasting() || fruitless > engine.settings.restarts_max {

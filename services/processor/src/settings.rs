@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use settings::{ByteSize, Value};
 
-use crate::domain::window::Window;
+use crate::domain::time::window::Window;
+use crate::drill::Order;
 use crate::state::memory::Budget;
-use crate::transaction::drill::Order;
 
 settings::declare! {
     /// How the processor runs.

@@ -1,5 +1,5 @@
-//! C8, C9: one partition's disk, whose process is killed with SIGKILL in the middle of writes, flushes and compactions, again and
-//! again. Needs no Kafka.
+//! C8, C9: one partition's disk, whose process is killed with SIGKILL in the middle of writes, flushes and
+//! compactions, again and again. Needs no Kafka.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -7,9 +7,9 @@ use std::process::{Child, Command, Stdio};
 
 use kafka::NextOffset;
 use processor::state::changelog::Run;
-use processor::state::identity::{Identity, Origin};
-use processor::state::memory::{Budget, Shared};
-use processor::state::meta::Progress;
+use processor::state::identity::{Origin, StoreIdentity};
+use processor::state::memory::{Budget, StoreMemory};
+use processor::state::meta::ChangelogPositions;
 use processor::state::store::PartitionStore;
 use schemas::id::DedupeId;
 
@@ -23,7 +23,8 @@ const CUSTOMERS: i64 = 200;
 const STEP: usize = 7;
 const IDS: i64 = 20;
 
-/// C8, C9: what is on disk is the first so many batches, each whole in both families, and none is missing that was written.
+/// C8, C9: what is on disk is the first so many batches, each whole in both families, and none is missing
+/// that was written.
 #[test]
 fn c8_c9_a_killed_disk_holds_the_first_batches_and_each_of_them_whole() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -74,7 +75,7 @@ fn the_writer_of_a_parent_test() {
             batch.put_customer(customer.to_string().as_bytes(), Some(&value(number)));
         }
         batch.put_run(&Run { bucket: DAY, appended: 0, ids: ids(number).map(|id| id.0).collect() });
-        batch.put_progress(&Progress::new(NextOffset(number), NextOffset(0)));
+        batch.put_progress(&ChangelogPositions::new(NextOffset(number), NextOffset(0)));
         batch.write().expect("writes");
         writeln!(out, "{number}").expect("somebody listens");
     }
@@ -99,8 +100,8 @@ fn assert_holds_exactly(store: &PartitionStore, held: i64) {
 
 fn open(path: &Path) -> PartitionStore {
     let (cluster, topic, origin) = (None, "raw".to_owned(), Origin::default());
-    let identity = Identity { cluster, topic, partition: 0, partitions: 1, origin };
-    PartitionStore::open(path, &identity, &Shared::new(&BUDGET)).expect("opens")
+    let identity = StoreIdentity { cluster, topic, partition: 0, partitions: 1, origin };
+    PartitionStore::open(path, &identity, &StoreMemory::new(&BUDGET)).expect("opens")
 }
 
 /// The last batch that the disk has.

@@ -80,7 +80,7 @@ pub(crate) fn wall_clocks(file: &Source) -> Vec<Finding> {
     if !file.path.starts_with("services/processor/src/") {
         return Vec::new();
     }
-    let mend = "take the brokers' time: engine::clock, or a record's append time";
+    let mend = "take the brokers' time: clock.rs, or a record's append time";
     words(tokens(file), &["SystemTime"])
         .into_iter()
         .map(|(word, line)| Finding::new(file.at(line), format!("{word} in the processor"), mend))

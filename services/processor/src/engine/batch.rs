@@ -1,30 +1,32 @@
+//! The records that a worker has read and not yet committed.
+
 use std::collections::BTreeMap;
 
 use kafka::{Incoming, NextOffset};
 
-/// Halved more often than that, nothing gets smaller.
+/// More halvings than this make no batch smaller.
 const HALVINGS_MAX: u32 = 32;
 
-/// Records that were read and are not worked off, by partition.
+/// Records that were read and are not committed, by partition.
 #[derive(Debug, Default)]
-pub(super) struct Batch {
+pub(super) struct RecordBatch {
     records: BTreeMap<i32, Vec<Incoming>>,
     count: usize,
     bytes: usize,
-    /// How often each partition's part is halved for one transaction.
+    /// How often each partition's records are halved for one transaction.
     halvings: u32,
 }
 
-impl Batch {
+impl RecordBatch {
     pub(super) fn push(&mut self, record: Incoming) {
         self.count += 1;
         self.bytes += record.bytes();
         self.records.entry(record.partition).or_default().push(record);
     }
 
-    /// Drops what a transaction has worked off, and keeps the room for as much again. `next` is where a partition goes on, or nothing
-    /// where it doesn't.
-    pub(super) fn worked_off(&mut self, next: impl Fn(i32) -> Option<NextOffset>) {
+    /// Drops the records that a transaction has committed, and keeps the memory for the next ones. `next` is
+    /// the offset at which a partition continues, or nothing where the partition is no longer ours.
+    pub(super) fn remove_committed(&mut self, next: impl Fn(i32) -> Option<NextOffset>) {
         let Self { records, count, bytes, .. } = self;
         for (partition, records) in records {
             let done = match next(*partition) {
@@ -37,18 +39,18 @@ impl Batch {
         self.halvings = self.halvings.saturating_sub(1);
     }
 
-    /// Lets the next transaction take half as much: this one may have failed by its size, on a cluster that takes what it can. Each that
-    /// is worked off lets the following take twice as much again.
+    /// Halves the next transaction. The failed one may have been too large for a busy cluster. Each committed
+    /// transaction doubles the next one again.
     pub(super) fn halve(&mut self) {
         self.halvings = HALVINGS_MAX.min(self.halvings + 1);
     }
 
-    /// Whether one transaction takes everything that was read.
-    pub(super) fn is_taken_whole(&self) -> bool {
+    /// Whether the next transaction takes every record that was read.
+    pub(super) fn is_whole(&self) -> bool {
         self.halvings == 0
     }
 
-    /// Drops what was read of `partitions`.
+    /// Drops the records of `partitions`.
     pub(super) fn forget(&mut self, partitions: &[i32]) {
         for gone in partitions.iter().filter_map(|partition| self.records.remove(partition)) {
             self.count -= gone.len();
@@ -64,8 +66,8 @@ impl Batch {
         self.count < records_max && self.bytes < bytes_max
     }
 
-    /// What the next transaction takes of a partition: some at least, where there are any.
-    pub(super) fn of(&self, partition: i32) -> &[Incoming] {
+    /// The records of `partition` for the next transaction: at least one if any are waiting.
+    pub(super) fn next(&self, partition: i32) -> &[Incoming] {
         let records = self.records.get(&partition).map_or(&[][..], Vec::as_slice);
         let part = records.len().checked_shr(self.halvings).unwrap_or_default().max(1);
         &records[..part.min(records.len())]
@@ -98,13 +100,14 @@ mod tests {
     }
 
     proptest! {
-        /// P1: whatever fails however often, each record is taken in its order, none is left out, and in the end none is left.
+        /// P1: whatever fails however often, each record is taken in its order, none is left out, and in the
+        /// end none is left.
         #[test]
-        fn p1_what_fails_by_its_size_is_worked_off_in_parts(
+        fn p1_what_fails_by_its_size_is_committed_in_parts(
             counts in proptest::collection::vec(0usize..200, 1..4),
             largest in 1usize..400,
         ) {
-            let mut batch = Batch::default();
+            let mut batch = RecordBatch::default();
             for (partition, count) in (0..).zip(&counts) {
                 (0..*count).for_each(|offset| batch.push(record(partition, i64::try_from(offset).expect("small"))));
             }
@@ -114,7 +117,7 @@ mod tests {
             while !batch.is_empty() {
                 tries += 1;
                 prop_assert!(tries < 2_000, "it gets on");
-                let taken: Vec<&[Incoming]> = (0..partitions).map(|partition| batch.of(partition)).collect();
+                let taken: Vec<&[Incoming]> = (0..partitions).map(|partition| batch.next(partition)).collect();
                 // One of each partition is the least that there can be.
                 if taken.iter().map(|records| records.len()).sum::<usize>() > largest.max(counts.len()) {
                     batch.halve();
@@ -126,7 +129,7 @@ mod tests {
                         *next = record.offset.next();
                     }
                 }
-                batch.worked_off(|partition| next.get(usize::try_from(partition).expect("few")).copied());
+                batch.remove_committed(|partition| next.get(usize::try_from(partition).expect("few")).copied());
             }
             prop_assert_eq!(batch.bytes, 0);
             let all: Vec<i64> = counts.iter().map(|count| i64::try_from(*count).expect("small")).collect();
@@ -136,14 +139,14 @@ mod tests {
 
     #[test]
     fn what_succeeds_grows_again_and_a_partition_that_does_not_go_on_leaves_nothing() {
-        let mut batch = Batch::default();
+        let mut batch = RecordBatch::default();
         (0..8).for_each(|offset| batch.push(record(0, offset)));
         batch.push(record(1, 0));
         (0..2).for_each(|_| batch.halve());
-        assert_eq!((batch.of(0).len(), batch.of(1).len(), batch.of(2).len()), (2, 1, 0));
-        batch.worked_off(|partition| (partition == 0).then_some(NextOffset(2)));
-        assert_eq!((batch.of(0).len(), batch.of(1).len(), batch.is_taken_whole()), (3, 0, false));
-        batch.worked_off(|_| Some(NextOffset(5)));
-        assert_eq!((batch.of(0).len(), batch.is_taken_whole()), (3, true));
+        assert_eq!((batch.next(0).len(), batch.next(1).len(), batch.next(2).len()), (2, 1, 0));
+        batch.remove_committed(|partition| (partition == 0).then_some(NextOffset(2)));
+        assert_eq!((batch.next(0).len(), batch.next(1).len(), batch.is_whole()), (3, 0, false));
+        batch.remove_committed(|_| Some(NextOffset(5)));
+        assert_eq!((batch.next(0).len(), batch.is_whole()), (3, true));
     }
 }

@@ -1,4 +1,4 @@
-//! The control thread: keeps the membership alive, hands partitions to workers and takes them back.
+//! The control thread: keeps the membership alive, hands partitions to workers, and takes them back.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -7,49 +7,57 @@ use std::time::{Duration, Instant};
 use kafka::transaction::{Bell, Rebalanced};
 use tracing::info;
 
-use super::pulse::Task;
-use super::worker::{News, Order, Session};
+use super::watch::activity::Task;
+use super::worker::{Session, WorkerCommand, WorkerReport};
 use super::{SessionError, report};
+use crate::drill::Point;
 use crate::restore::Restorer;
-use crate::transaction::drill::Point;
 
-/// How long a poll waits, and so how late a restored partition starts.
+/// How long a poll waits, and so how late a restored partition can start.
 const POLL_WAIT: Duration = Duration::from_millis(20);
-/// How often readiness is told, where nothing happens.
-const TELL_EVERY: Duration = Duration::from_secs(1);
+/// How often readiness is reported while nothing happens.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// A worker, as the control thread sees it.
-pub(super) struct Hand {
-    pub(super) orders: Sender<Order>,
+pub(super) struct WorkerHandle {
+    pub(super) commands: Sender<WorkerCommand>,
     pub(super) bell: Bell,
 }
 
 pub(super) struct Control<'a> {
     session: &'a Session<'a>,
-    hands: Vec<Hand>,
-    news: Receiver<News>,
+    workers: Vec<WorkerHandle>,
+    reports: Receiver<WorkerReport>,
     restorer: Restorer,
     /// Which worker has which partition.
     placed: BTreeMap<i32, usize>,
-    /// Partitions that can't go on, and why.
+    /// Partitions that can't continue, and why.
     stopped: BTreeMap<i32, String>,
-    /// Whether the group has answered: it may have given us nothing.
+    /// Whether the group has answered. It may have given us no partition.
     joined: bool,
-    told_at: Instant,
+    reported_at: Instant,
 }
 
 impl<'a> Control<'a> {
     pub(super) fn new(
         session: &'a Session<'a>,
-        hands: Vec<Hand>,
-        news: Receiver<News>,
+        workers: Vec<WorkerHandle>,
+        reports: Receiver<WorkerReport>,
         restorer: Restorer,
     ) -> Self {
-        let (placed, stopped, joined) = Default::default();
-        Self { session, hands, news, restorer, placed, stopped, joined, told_at: Instant::now() }
+        Self {
+            session,
+            workers,
+            reports,
+            restorer,
+            placed: BTreeMap::new(),
+            stopped: BTreeMap::new(),
+            joined: false,
+            reported_at: Instant::now(),
+        }
     }
 
-    /// Runs until the process is to stop, or something fails.
+    /// Runs until the process is to stop, or until something fails.
     pub(super) fn run(mut self) -> Result<(), SessionError> {
         let outcome = self.work();
         // What is dropped from here on may wait for a broker or a disk.
@@ -58,17 +66,17 @@ impl<'a> Control<'a> {
     }
 
     fn work(&mut self) -> Result<(), SessionError> {
-        self.tell_readiness();
+        self.report_readiness();
         while !self.session.engine.stop.requested() {
             self.begins(Task::Poll);
             for event in self.session.member.poll(POLL_WAIT)? {
                 self.rebalance(event)?;
             }
-            self.begins(Task::Tend);
+            self.begins(Task::HandOut);
             self.start_restored()?;
-            self.hear()?;
-            if self.told_at.elapsed() >= TELL_EVERY {
-                self.tell_readiness();
+            self.handle_reports()?;
+            if self.reported_at.elapsed() >= REPORT_EVERY {
+                self.report_readiness();
             }
             self.session.engine.vital.progress();
         }
@@ -95,94 +103,104 @@ impl<'a> Control<'a> {
                 self.session.member.release(&partitions)?;
             }
         }
-        self.tell_readiness();
+        self.report_readiness();
         Ok(())
     }
 
-    /// Closes the gate for `partitions`, and waits until their workers have let go: until then nobody else may have them.
+    /// Closes the gate for `partitions`, and waits until their workers have let go of them. Until then no
+    /// other member may have them.
     fn take_back(&mut self, partitions: &[i32]) -> Result<(), SessionError> {
         self.begins(Task::TakeBack);
-        self.session.assignment.give_up(partitions);
+        self.session.gate.give_up(partitions);
         self.restorer.give_up(partitions);
-        let gone = partitions.iter().filter_map(|partition| self.placed.remove(partition));
-        let mut workers: Vec<usize> = gone.collect();
+        let placed = partitions.iter().filter_map(|partition| self.placed.remove(partition));
+        let mut workers: Vec<usize> = placed.collect();
         workers.sort_unstable();
         workers.dedup();
         let (done, all_done) = channel();
         for worker in &workers {
-            let order = Order::Drop { partitions: partitions.to_vec(), done: done.clone() };
-            self.order(*worker, order);
+            let drop = WorkerCommand::Drop { partitions: partitions.to_vec(), done: done.clone() };
+            self.command(*worker, drop);
         }
         drop(done);
         for _ in &workers {
-            // A worker that has ended says nothing, and holds nothing. How long the others may take, the watch knows.
+            // A worker that has ended does not answer, and holds nothing. The watchdog knows how long the
+            // others may take.
             let _ = all_done.recv();
         }
-        // What a worker had to say of them before it let go says nothing of whoever has them next.
-        self.hear()?;
+        // Handle old reports now. What a worker reported about these partitions says nothing about their next
+        // owner.
+        self.handle_reports()?;
         self.stopped.retain(|partition, _| !partitions.contains(partition));
         Ok(())
     }
 
-    /// R7: hands partitions over whose restore is done.
+    /// R7: hands partitions to workers once they are restored.
     fn start_restored(&mut self) -> Result<(), SessionError> {
         while let Some((partition, restored)) = self.restorer.next_done() {
             self.session.engine.drill.reached(Point::Restored);
             let worker = self.least_busy();
-            let epoch = self.session.assignment.take(partition);
+            let epoch = self.session.gate.take(partition);
             self.placed.insert(partition, worker);
-            self.order(worker, Order::Start { partition, epoch, restored: restored? });
-            self.tell_readiness();
+            self.command(worker, WorkerCommand::Start { partition, epoch, restored: restored? });
+            self.report_readiness();
         }
         Ok(())
     }
 
     fn least_busy(&self) -> usize {
         let load = |worker: &usize| self.placed.values().filter(|placed| *placed == worker).count();
-        (0..self.hands.len()).min_by_key(load).unwrap_or_default()
+        (0..self.workers.len()).min_by_key(load).unwrap_or_default()
     }
 
-    fn order(&self, worker: usize, order: Order) {
-        let hand = &self.hands[worker];
-        // A worker that has ended says so in its news.
-        let _ = hand.orders.send(order);
-        hand.bell.ring();
+    fn command(&self, worker: usize, command: WorkerCommand) {
+        let worker = &self.workers[worker];
+        // The send fails only where the worker has ended, and then its report says so.
+        let _ = worker.commands.send(command);
+        worker.bell.ring();
     }
 
-    fn hear(&mut self) -> Result<(), SessionError> {
-        while let Ok(news) = self.news.try_recv() {
-            match news {
-                News::Stopped { partition, why } => {
+    fn handle_reports(&mut self) -> Result<(), SessionError> {
+        while let Ok(report) = self.reports.try_recv() {
+            match report {
+                WorkerReport::Stopped { partition, why } => {
                     self.placed.remove(&partition);
                     self.stopped.insert(partition, why);
-                    self.tell_readiness();
+                    self.report_readiness();
                 }
-                News::Ended(outcome) => return outcome,
+                WorkerReport::Ended(outcome) => return outcome,
             }
         }
         Ok(())
     }
 
-    fn tell_readiness(&mut self) {
-        self.told_at = Instant::now();
+    fn report_readiness(&mut self) {
+        self.reported_at = Instant::now();
         report::partitions(self.placed.len());
-        let joining = (!self.joined).then(|| "joining the consumer group".to_owned());
-        let pending = self.restorer.pending();
-        let eta = self.restorer.eta_seconds().map_or(String::new(), |eta| format!(", {eta:.0} s to go"));
-        let restoring = (pending > 0).then(|| format!("{pending} partitions are being restored{eta}"));
-        let stalled = self.restorer.stalled();
-        let stalled =
-            (!stalled.is_empty()).then(|| format!("the restore of partitions {stalled:?} does not move"));
-        let causes: Vec<String> = joining
-            .into_iter()
-            .chain(self.stopped.values().cloned())
-            .chain(restoring)
-            .chain(stalled)
-            .chain(self.session.watch.stuck())
-            .collect();
+        let causes = self.not_ready_causes();
         match causes.is_empty() {
             true => self.session.engine.vital.ready(),
             false => self.session.engine.vital.not_ready(causes.join("; ")),
         }
+    }
+
+    fn not_ready_causes(&self) -> Vec<String> {
+        let mut causes = Vec::new();
+        if !self.joined {
+            causes.push("joining the consumer group".to_owned());
+        }
+        causes.extend(self.stopped.values().cloned());
+        let pending = self.restorer.pending();
+        if pending > 0 {
+            let eta = self.restorer.eta_seconds().map_or(String::new(), |eta| format!(", {eta:.0} s to go"));
+            causes.push(format!("{pending} partitions are being restored{eta}"));
+        }
+        // Asked each time, because the question also logs each stalled restore once and sets the gauge.
+        let stalled = self.restorer.stalled();
+        if !stalled.is_empty() {
+            causes.push(format!("the restore of partitions {stalled:?} does not move"));
+        }
+        causes.extend(self.session.watch.stuck());
+        causes
     }
 }

@@ -1,101 +1,125 @@
+//! One partition that a worker owns.
+
 use std::collections::BTreeMap;
 
 use kafka::Incoming;
 
-use super::batch::Batch;
-use super::clock::{Clock, Reading};
-use super::pulse::{Pulse, Task};
+use super::batch::RecordBatch;
+use super::watch::activity::{Activity, Task};
 use super::{SessionError, report};
-use crate::domain::window::{Day, Window};
+use crate::apply::{self, Applied, ApplyContext, DueTimers, Rules};
+use crate::clock::{Clock, PartitionClock};
+use crate::commit::gate::AssignmentEpoch;
+use crate::domain::time::window::{Day, Window};
 use crate::restore::Restored;
-use crate::state::meta::{Meta, Progress};
+use crate::state::meta::{ChangelogPositions, Meta};
 use crate::state::store::{PartitionStore, StoreError};
-use crate::transaction::assignment::Epoch;
-use crate::transaction::step::{self, Before, Due, Rules, Step};
 
-/// A partition that is worked on.
-pub(super) struct Partition {
+/// A partition that a worker owns.
+pub(super) struct OwnedPartition {
     number: i32,
     pub(super) store: PartitionStore,
     pub(super) meta: Meta,
-    pub(super) epoch: Epoch,
-    reading: Reading,
-    /// Where the index of timers is read on, and when the first of them comes up.
+    pub(super) epoch: AssignmentEpoch,
+    clock: PartitionClock,
+    /// Where the next scan of the timer index begins, Unix milliseconds.
     timers_from_ms: i64,
+    /// When the first timer comes up, Unix milliseconds.
     next_timer_ms: Option<i64>,
-    /// Ends of the changelogs, read when everything committed was on disk. They may be noted only after a later commit of this
-    /// partition: it proves that the records below them are ours. A member that had lost the partition without knowing would
-    /// otherwise note its successor's, and miss them when it comes back.
-    seen: Option<Progress>,
+    /// Ends of the changelogs, read when every committed transaction was on disk.
+    ///
+    /// They may be stored only after a later commit of this partition, which proves that the records below
+    /// them are ours. A member that had lost the partition without knowing would otherwise store its
+    /// successor's ends, and miss those records when it comes back.
+    unproven_ends: Option<ChangelogPositions>,
     /// The day for which old ids were last forgotten.
     expired: Option<Day>,
 }
 
 /// What is to be committed for a partition.
-pub(super) struct Work {
-    pub(super) due: Due,
-    pub(super) step: Step,
+pub(super) struct Pending {
+    pub(super) due: DueTimers,
+    pub(super) applied: Applied,
 }
 
-impl Partition {
-    pub(super) fn new(number: i32, restored: Restored, epoch: Epoch) -> Result<Self, StoreError> {
+/// What applying records needs besides the records.
+pub(super) struct ApplyInputs<'a> {
+    pub(super) rules: &'a Rules,
+    pub(super) clock: &'a Clock,
+    /// Timers that fire for one partition in one transaction at most.
+    pub(super) timers_max: usize,
+    pub(super) activity: &'a Activity,
+}
+
+impl OwnedPartition {
+    pub(super) fn new(number: i32, restored: Restored, epoch: AssignmentEpoch) -> Result<Self, StoreError> {
         let Restored { store, meta } = restored;
         let next_timer_ms = store.next_timer_ms(0)?;
-        let (reading, timers_from_ms, seen, expired) = Default::default();
-        Ok(Self { number, store, meta, epoch, reading, timers_from_ms, next_timer_ms, seen, expired })
+        Ok(Self {
+            number,
+            store,
+            meta,
+            epoch,
+            clock: PartitionClock::default(),
+            timers_from_ms: 0,
+            next_timer_ms,
+            unproven_ends: None,
+            expired: None,
+        })
     }
 
-    /// Whether `record` is still to be worked off. What lies below was, by an earlier holding.
+    /// Takes note of `record`, and returns whether it is still to be applied. Lower offsets were applied
+    /// before the restore.
     pub(super) fn read(&mut self, record: &Incoming, clock: &Clock) -> bool {
-        clock.read(&mut self.reading, record.timestamp_ms);
+        clock.correct(&mut self.clock, record.timestamp_ms);
         !self.meta.src_next().is_past(record.offset)
     }
 
-    /// Everything there is has been read; `present` is whether that is the news of this moment.
+    /// Every record of the partition has been read. `present` is whether the client has reported that just
+    /// now.
     pub(super) fn reached_end(&mut self, present: bool) {
-        self.reading.reached_end(present);
+        self.clock.reached_end(present);
     }
 
-    /// What is read next may have waited for us.
-    pub(super) fn lapsed(&mut self) {
-        self.reading.lapsed();
+    /// The next record may have waited for us.
+    pub(super) fn may_have_waited(&mut self) {
+        self.clock.may_have_waited();
     }
 
     /// The timers that have come up, `max` at most.
-    fn due(&self, clock: &Clock, max: usize) -> Result<Due, StoreError> {
-        let now_ms = clock.effective_ms(&self.reading).unwrap_or(i64::MIN);
+    fn due(&self, clock: &Clock, max: usize) -> Result<DueTimers, StoreError> {
+        let now_ms = clock.effective_ms(&self.clock).unwrap_or(i64::MIN);
         if self.next_timer_ms.is_none_or(|next| next > now_ms) {
-            return Ok(Due::default());
+            return Ok(DueTimers::default());
         }
-        Ok(Due { now_ms, timers: self.store.timers(self.timers_from_ms, now_ms, max)? })
+        Ok(DueTimers { now_ms, timers: self.store.timers(self.timers_from_ms, now_ms, max)? })
     }
 
     /// A transaction of this partition is committed and on disk.
-    pub(super) fn settle(&mut self, step: &Step, due: &Due) -> Result<(), StoreError> {
-        self.meta = *step.overlay.meta();
-        if let Some(progress) = self.seen.take() {
-            self.store.note_progress(&progress)?;
+    pub(super) fn settle(&mut self, applied: &Applied, due: &DueTimers) -> Result<(), StoreError> {
+        self.meta = *applied.overlay.meta();
+        if let Some(ends) = self.unproven_ends.take() {
+            self.store.note_progress(&ends)?;
         }
-        let earliest =
-            step.overlay.timers().filter(|(_, is_set)| *is_set).map(|(timer, _)| timer.at_ms).min();
         if let Some(last) = due.timers.last() {
             self.timers_from_ms = self.timers_from_ms.max(last.at_ms);
         }
-        if let Some(earliest) = earliest {
+        let set = applied.overlay.timers().filter(|(_, is_set)| *is_set);
+        if let Some(earliest) = set.map(|(timer, _)| timer.at_ms).min() {
             self.timers_from_ms = self.timers_from_ms.min(earliest);
         }
-        if step.overlay.timers().next().is_some() {
+        if applied.overlay.timers().next().is_some() {
             self.next_timer_ms = self.store.next_timer_ms(self.timers_from_ms)?;
         }
         Ok(())
     }
 
-    /// Everything committed is on disk, and the changelogs end at `progress`.
-    pub(super) fn saw(&mut self, progress: Progress) {
-        self.seen = Some(progress);
+    /// The changelogs end at `ends`, and every committed transaction is on disk.
+    pub(super) fn saw_changelog_ends(&mut self, ends: ChangelogPositions) {
+        self.unproven_ends = Some(ends);
     }
 
-    /// Forgets ids that are too old, once a day, a bounded number at a call.
+    /// Forgets ids that are too old, once a day, a bounded number per call.
     pub(super) fn expire(&mut self, window: Window) -> Result<(), StoreError> {
         let today = self.meta.day();
         if self.expired != Some(today) {
@@ -106,33 +130,36 @@ impl Partition {
     }
 }
 
-/// A step of each of `running` that has something to do.
-pub(super) fn steps(
-    running: &BTreeMap<i32, Partition>,
-    batch: &Batch,
-    (rules, clock, timers_max): (&Rules, &Clock, usize),
-    pulse: &Pulse,
-) -> Result<BTreeMap<i32, Work>, SessionError> {
-    let mut works = BTreeMap::new();
-    for (partition, running) in running {
-        pulse.begins(Task::Step { partition: *partition });
-        let records = batch.of(*partition);
-        // What of a part of a batch is left could put off what seems due.
-        let due = if batch.is_taken_whole() { running.due(clock, timers_max)? } else { Due::default() };
+/// Applies the next part of `batch`, and the timers that are due, to each of `partitions` that has anything
+/// to do.
+pub(super) fn apply_all(
+    partitions: &BTreeMap<i32, OwnedPartition>,
+    batch: &RecordBatch,
+    inputs: &ApplyInputs<'_>,
+) -> Result<BTreeMap<i32, Pending>, SessionError> {
+    let ApplyInputs { rules, clock, timers_max, activity } = *inputs;
+    let mut all = BTreeMap::new();
+    for (partition, owned) in partitions {
+        activity.begins(Task::Apply { partition: *partition });
+        let records = batch.next(*partition);
+        // Where only a part of the batch is applied, the rest could postpone what seems due.
+        let due = if batch.is_whole() { owned.due(clock, timers_max)? } else { DueTimers::default() };
         if records.is_empty() && due.timers.is_empty() {
             continue;
         }
-        let Partition { store, meta, .. } = running;
-        let step = step::step(Before { rules, partition: *partition, store, meta }, &due, records)?;
-        if step.has_effect(meta) || step.stopped.is_some() {
-            works.insert(*partition, Work { due, step });
+        let OwnedPartition { store, meta, .. } = owned;
+        let context = ApplyContext { rules, partition: *partition, store, meta };
+        let applied = apply::apply(context, &due, records)?;
+        if applied.has_effect(meta) || applied.stopped.is_some() {
+            all.insert(*partition, Pending { due, applied });
         }
     }
-    Ok(works)
+    Ok(all)
 }
 
-/// Whoever has the partition next tells of its ids: told of twice, a sum over instances would be too great.
-impl Drop for Partition {
+impl Drop for OwnedPartition {
+    /// The next owner reports this partition's ids. Set our gauge to 0, or a sum over instances counts them
+    /// twice.
     fn drop(&mut self) {
         report::ids(self.number, 0);
     }
@@ -144,35 +171,35 @@ mod tests {
     use schemas::token::TokenKey;
     use tempfile::TempDir;
 
-    use super::super::report::tests::Told;
+    use super::super::report::tests::Recorded;
     use super::*;
-    use crate::domain::timer::Kind;
+    use crate::commit::gate::Gate;
+    use crate::domain::time::timer::TimerKind;
     use crate::metric;
-    use crate::state::identity::Identity;
-    use crate::state::memory::{Budget, Shared};
+    use crate::state::identity::StoreIdentity;
+    use crate::state::memory::{Budget, StoreMemory};
     use crate::state::meta::Incarnation;
     use crate::state::timer::Timer;
-    use crate::transaction::assignment::Assignment;
 
-    fn partition(folder: &TempDir, number: i32) -> Partition {
+    fn partition(folder: &TempDir, number: i32) -> OwnedPartition {
         let (cluster, topic, origin) = (None, "raw".to_owned(), Default::default());
-        let identity = Identity { cluster, topic, partition: number, partitions: 9, origin };
-        let shared = Shared::new(&Budget::least(1));
+        let identity = StoreIdentity { cluster, topic, partition: number, partitions: 9, origin };
+        let shared = StoreMemory::new(&Budget::least(1));
         let store =
             PartitionStore::open(&folder.path().join(number.to_string()), &identity, &shared).expect("opens");
         let meta = Meta::beginning(Incarnation::new([1; 16]), NextOffset(0));
-        Partition::new(number, Restored { store, meta }, Assignment::default().take(number)).expect("reads")
+        OwnedPartition::new(number, Restored { store, meta }, Gate::default().take(number)).expect("reads")
     }
 
     #[test]
-    fn the_ids_of_a_partition_that_has_left_are_not_told_any_more() {
+    fn the_ids_of_a_partition_that_has_left_are_not_reported_any_more() {
         let folder = tempfile::tempdir().expect("a folder");
         let partition = partition(&folder, 3);
-        let told = Told::of(metric::STORED_IDS, || {
+        let recorded = Recorded::values_of(metric::STORED_IDS, || {
             report::ids(3, 7);
             drop(partition);
         });
-        assert_eq!(told, [7.0, 0.0]);
+        assert_eq!(recorded, [7.0, 0.0]);
     }
 
     /// P5: what is left of the batch may put off what seems due.
@@ -181,34 +208,36 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let mut partition = partition(&folder, 0);
         let mut writes = partition.store.batch();
-        writes.put_timer(&Timer { at_ms: 5, kind: Kind::Tombstone, key: b"u1".to_vec() });
+        writes.put_timer(&Timer { at_ms: 5, kind: TimerKind::Tombstone, key: b"u1".to_vec() });
         writes.write().expect("writes");
         partition.next_timer_ms = partition.store.next_timer_ms(0).expect("reads");
         partition.reached_end(true);
         let running = BTreeMap::from([(0, partition)]);
         let window = Window::new(30).expect("within bounds");
         let rules = Rules { window, tokens: TokenKey::development(), partitions: 9 };
-        let (clock, pulse, mut batch) = (Clock::showing(10), Pulse::default(), Batch::default());
-        let works =
-            |batch: &Batch| steps(&running, batch, (&rules, &clock, 10), &pulse).expect("reads").len();
+        let (clock, activity, mut batch) =
+            (Clock::starting_at(10), Activity::default(), RecordBatch::default());
+        let inputs = ApplyInputs { rules: &rules, clock: &clock, timers_max: 10, activity: &activity };
+        let works = |batch: &RecordBatch| apply_all(&running, batch, &inputs).expect("reads").len();
         assert_eq!(works(&batch), 1, "it has come up");
         batch.halve();
         assert_eq!(works(&batch), 0);
-        batch.worked_off(|_| None);
+        batch.remove_committed(|_| None);
         assert_eq!(works(&batch), 1);
     }
 
     /// No disk is so slow that a worker with many partitions is given up.
     #[test]
-    fn each_step_of_a_partition_is_a_task_of_its_own() {
+    fn each_partition_is_applied_in_a_task_of_its_own() {
         let folder = tempfile::tempdir().expect("a folder");
-        let running: BTreeMap<i32, Partition> =
+        let running: BTreeMap<i32, OwnedPartition> =
             (0..3).map(|number| (number, partition(&folder, number))).collect();
         let window = Window::new(30).expect("within bounds");
         let rules = Rules { window, tokens: TokenKey::development(), partitions: 9 };
-        let (clock, pulse) = (Clock::showing(0), Pulse::default());
-        let works = steps(&running, &Batch::default(), (&rules, &clock, 10), &pulse).expect("reads");
+        let (clock, activity) = (Clock::starting_at(0), Activity::default());
+        let inputs = ApplyInputs { rules: &rules, clock: &clock, timers_max: 10, activity: &activity };
+        let works = apply_all(&running, &RecordBatch::default(), &inputs).expect("reads");
         assert!(works.is_empty(), "nothing was read");
-        assert_eq!((pulse.moment().task, pulse.moment().tasks), (Task::Step { partition: 2 }, 3));
+        assert_eq!((activity.latest().task, activity.latest().tasks), (Task::Apply { partition: 2 }, 3));
     }
 }

@@ -1,4 +1,4 @@
-//! What the loop tells of itself.
+//! What the engine reports in metrics.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,10 +6,11 @@ use std::time::Duration;
 use kafka::Incoming;
 use tracing::warn;
 
+use crate::apply::Counts;
+use crate::commit::protocol::End;
 use crate::metric;
-use crate::transaction::protocol::End;
-use crate::transaction::step::Counts;
 
+/// Counts records, timers and dead letters of one partition in one transaction.
 pub(super) fn counts(counts: &Counts) {
     let dead_lettered: u64 = counts.dead_lettered.values().sum();
     let outcomes =
@@ -24,7 +25,7 @@ pub(super) fn counts(counts: &Counts) {
     }
 }
 
-/// Of the record in the batch that waited longest.
+/// Records the latency of the record in the batch that waited longest.
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of a latency")]
 pub(super) fn latency(batch: &BTreeMap<i32, Vec<Incoming>>, now_ms: i64) {
     let oldest = batch.values().filter_map(|records| records.first()).map(|record| record.timestamp_ms).min();
@@ -46,9 +47,9 @@ pub(super) fn ids(partition: i32, estimate: u64) {
     metrics::gauge!(metric::STORED_IDS, "partition" => partition.to_string()).set(approximate(estimate));
 }
 
-/// A transaction has ended so, this long after it was begun. Only where it is committed and on disk was that the time to T6.
+/// Counts a transaction. Its duration is recorded only where it was committed and written to disk (T6).
 pub(super) fn transaction(end: End, took: Duration) {
-    metrics::counter!(metric::TRANSACTIONS, "end" => format!("{end:?}").to_lowercase()).increment(1);
+    metrics::counter!(metric::TRANSACTIONS, "end" => end.label()).increment(1);
     if end == End::Committed {
         metrics::histogram!(metric::COMMIT_SECONDS).record(took.as_secs_f64());
     }
@@ -69,23 +70,23 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// What a thread tells of gauges and histograms.
+    /// What a thread sets gauges to, and records in histograms.
     #[derive(Debug, Clone, Default)]
-    pub(in crate::engine) struct Told {
+    pub(in crate::engine) struct Recorded {
         values: Arc<Mutex<Vec<(String, f64)>>>,
     }
 
-    impl Told {
-        /// What `tell` tells of `metric`, in order.
-        pub(in crate::engine) fn of(metric: &str, tell: impl FnOnce()) -> Vec<f64> {
-            let told = Self::default();
-            metrics::with_local_recorder(&told, tell);
-            let values = told.values.lock().expect("nobody panics");
+    impl Recorded {
+        /// The values that `work` gives to `metric`, in order.
+        pub(in crate::engine) fn values_of(metric: &str, work: impl FnOnce()) -> Vec<f64> {
+            let recorded = Self::default();
+            metrics::with_local_recorder(&recorded, work);
+            let values = recorded.values.lock().expect("nobody panics");
             values.iter().filter(|(name, _)| name == metric).map(|(_, value)| *value).collect()
         }
     }
 
-    struct Line(Told, String);
+    struct Line(Recorded, String);
 
     impl GaugeFn for Line {
         fn increment(&self, _: f64) {}
@@ -101,7 +102,7 @@ pub(super) mod tests {
         }
     }
 
-    impl Recorder for Told {
+    impl Recorder for Recorded {
         fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
         fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
         fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
@@ -120,12 +121,12 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn only_a_commit_is_told_in_the_time_that_commits_take() {
-        let told = Told::of(metric::COMMIT_SECONDS, || {
+    fn only_a_commit_counts_in_the_time_that_commits_take() {
+        let recorded = Recorded::values_of(metric::COMMIT_SECONDS, || {
             transaction(End::Aborted, Duration::from_secs(1));
             transaction(End::Committed, Duration::from_secs(2));
             transaction(End::Undecided, Duration::from_secs(3));
         });
-        assert_eq!(told, [2.0]);
+        assert_eq!(recorded, [2.0]);
     }
 }

@@ -1,4 +1,5 @@
-//! One worker: some partitions, a producer, a thread. Reads a batch, makes a step of each partition, commits, again.
+//! One worker: a thread with some partitions and a producer. It reads a batch, applies it to each partition,
+//! commits, and begins again.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
@@ -8,38 +9,39 @@ use kafka::transaction::{Arrival, Inbox, Member};
 use schemas::topic::Topic;
 use tracing::{error, info, warn};
 
-use super::batch::Batch;
-use super::beat::Beat;
-use super::clock::Attention;
-use super::partition::{self, Partition, Work};
-use super::pulse::{Pulse, Task};
+use super::batch::RecordBatch;
+use super::lag::InboxLag;
+use super::partition::{self, ApplyInputs, OwnedPartition, Pending};
+use super::schedule::CommitSchedule;
 use super::watch::Watch;
+use super::watch::activity::{Activity, Task};
 use super::{Engine, SessionError, report};
+use crate::commit::effects::{Commit, CommitContext, PartitionCommit};
+use crate::commit::gate::{AssignmentEpoch, Gate};
+use crate::commit::producer::Producer;
+use crate::commit::protocol::{self, Act, End, State};
+use crate::drill::Point;
 use crate::restore::Restored;
-use crate::state::meta::Progress;
-use crate::transaction::assignment::{Assignment, Epoch};
-use crate::transaction::commit::{Commit, Means, Share};
-use crate::transaction::drill::Point;
-use crate::transaction::producer::Producer;
-use crate::transaction::protocol::{self, Act, End, State};
+use crate::state::meta::ChangelogPositions;
 
-/// How long a wait for records lasts where none are there.
+/// How long a worker waits for records where none are there.
 const IDLE_WAIT: Duration = Duration::from_millis(500);
-/// Pauses after a transaction that was aborted, doubling.
+/// The pause after an aborted transaction doubles between these bounds.
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
-/// What the control thread wants of a worker.
-pub(super) enum Order {
+/// What the control thread tells a worker to do.
+pub(super) enum WorkerCommand {
     /// Work on a partition.
-    Start { partition: i32, epoch: Epoch, restored: Restored },
-    /// Forget partitions: drop what was read of them, close their disks. `done` hears when that has happened.
+    Start { partition: i32, epoch: AssignmentEpoch, restored: Restored },
+    /// Forget partitions: drop the records that were read of them, and close their disks. Then answer on
+    /// `done`.
     Drop { partitions: Vec<i32>, done: Sender<()> },
 }
 
-/// What a worker has to tell.
-pub(super) enum News {
-    /// A partition can't go on.
+/// What a worker reports to the control thread.
+pub(super) enum WorkerReport {
+    /// A partition can't continue.
     Stopped { partition: i32, why: String },
     /// The worker has ended.
     Ended(Result<(), SessionError>),
@@ -49,101 +51,102 @@ pub(super) enum News {
 pub(super) struct Session<'a> {
     pub(super) engine: &'a Engine<'a>,
     pub(super) member: &'a Member,
-    pub(super) assignment: Assignment,
+    pub(super) gate: Gate,
     pub(super) watch: &'a Watch<'a>,
-    /// Whether the session is to end.
-    pub(super) over: &'a (dyn Fn() -> bool + Sync),
-    /// Hears of every transaction that is committed.
-    pub(super) committed: &'a (dyn Fn() + Sync),
+    /// Whether the session must end.
+    pub(super) is_over: &'a (dyn Fn() -> bool + Sync),
+    /// Called after every committed transaction.
+    pub(super) on_commit: &'a (dyn Fn() + Sync),
+}
+
+/// What a worker is made of.
+pub(super) struct WorkerParts<'a> {
+    pub(super) session: &'a Session<'a>,
+    pub(super) activity: &'a Activity,
+    pub(super) schedule: CommitSchedule,
+    pub(super) commands: Receiver<WorkerCommand>,
+    pub(super) reports: Sender<WorkerReport>,
+    pub(super) inbox: Inbox,
+    pub(super) producer: Producer,
 }
 
 pub(super) struct Worker<'a> {
     session: &'a Session<'a>,
-    pulse: &'a Pulse,
-    beat: Beat,
-    orders: Receiver<Order>,
-    news: Sender<News>,
+    activity: &'a Activity,
+    schedule: CommitSchedule,
+    commands: Receiver<WorkerCommand>,
+    reports: Sender<WorkerReport>,
     inbox: Inbox,
     producer: Producer,
-    running: BTreeMap<i32, Partition>,
-    batch: Batch,
-    /// When the last gathering ended that brought something.
-    gathered: Instant,
-    attention: Attention,
-    /// Transactions aborted since the last one that was committed.
+    partitions: BTreeMap<i32, OwnedPartition>,
+    batch: RecordBatch,
+    /// When the last batch was read that held any record.
+    read_at: Instant,
+    lag: InboxLag,
+    /// Transactions aborted since the last committed one.
     aborted: u32,
-    looked_at: Instant,
+    /// When the changelogs' ends were read last.
+    checked_at: Instant,
 }
 
 impl<'a> Worker<'a> {
-    pub(super) fn new(
-        session: &'a Session<'a>,
-        (pulse, beat): (&'a Pulse, Beat),
-        (orders, news): (Receiver<Order>, Sender<News>),
-        (inbox, producer): (Inbox, Producer),
-    ) -> Self {
-        let (running, batch, aborted) = Default::default();
+    pub(super) fn new(parts: WorkerParts<'a>) -> Self {
+        let now = Instant::now();
         Self {
-            session,
-            pulse,
-            beat,
-            orders,
-            news,
-            inbox,
-            producer,
-            running,
-            batch,
-            gathered: Instant::now(),
-            attention: Attention::new(Instant::now()),
-            aborted,
-            looked_at: Instant::now(),
+            session: parts.session,
+            activity: parts.activity,
+            schedule: parts.schedule,
+            commands: parts.commands,
+            reports: parts.reports,
+            inbox: parts.inbox,
+            producer: parts.producer,
+            partitions: BTreeMap::new(),
+            batch: RecordBatch::default(),
+            read_at: now,
+            lag: InboxLag::new(now),
+            aborted: 0,
+            checked_at: now,
         }
     }
 
     /// Works until the session is over.
     pub(super) fn run(mut self) -> Result<(), SessionError> {
         let outcome = self.work();
-        self.pulse.begins(Task::Close);
+        self.activity.begins(Task::Close);
         outcome
     }
 
     fn work(&mut self) -> Result<(), SessionError> {
-        // At once, though nothing is to be sent yet: what a killed predecessor left open is ended by this, and every restore that
-        // waits for it would otherwise wait for the transaction's timeout. Without a broker, the first transaction tries again.
-        self.pulse.begins(Task::Commit(Act::Renew));
+        // Make the producer at once, though there is nothing to send yet. This ends the transaction that a
+        // killed predecessor left open. Every restore that waits for that transaction would otherwise wait
+        // for its timeout. Where no broker answers, the first transaction tries again.
+        self.activity.begins(Task::Commit(Act::Renew));
         if let Err(error) = self.producer.renew() {
             warn!(error = &error as &dyn std::error::Error, "no producer yet");
         }
-        while !(self.session.over)() {
-            self.obey()?;
-            self.gather()?;
+        while !(self.session.is_over)() {
+            self.handle_commands()?;
+            self.read_batch()?;
             self.transact()?;
             self.keep_up()?;
         }
         Ok(())
     }
 
-    fn obey(&mut self) -> Result<(), SessionError> {
+    fn handle_commands(&mut self) -> Result<(), SessionError> {
         loop {
-            self.pulse.begins(Task::Obey);
-            match self.orders.try_recv() {
-                Ok(Order::Start { partition, epoch, restored }) => {
-                    self.pulse.begins(Task::Start { partition });
-                    let started = Partition::new(partition, restored, epoch)?;
-                    let next = started.meta.src_next();
-                    info!(partition, seq = started.meta.seq, %next, "partition starts");
-                    self.running.insert(partition, started);
-                    self.session.engine.drill.reached(Point::Starting);
-                    // Only now: a record that comes before its partition is known would be dropped.
-                    self.session.member.start(partition, next, &self.inbox)?;
+            self.activity.begins(Task::HandleCommands);
+            match self.commands.try_recv() {
+                Ok(WorkerCommand::Start { partition, epoch, restored }) => {
+                    self.start(partition, epoch, restored)?;
                 }
-                Ok(Order::Drop { partitions, done }) => {
+                Ok(WorkerCommand::Drop { partitions, done }) => {
                     for partition in &partitions {
-                        self.pulse.begins(Task::Drop { partition: *partition });
-                        self.running.remove(partition);
+                        self.activity.begins(Task::Drop { partition: *partition });
+                        self.partitions.remove(partition);
                     }
                     self.batch.forget(&partitions);
-                    // Nobody waits any more only where the session has ended meanwhile.
+                    // The send fails only where the session has ended meanwhile.
                     let _ = done.send(());
                 }
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => return Ok(()),
@@ -151,109 +154,139 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Reads records for one transaction: until the batch is full, the worker's beat comes, or the control thread wants something. The
-    /// beat counts from the last gathering's end: what came while the last transaction was committed has waited already, and what
-    /// comes after a pause needn't wait at all.
-    fn gather(&mut self) -> Result<(), SessionError> {
+    fn start(
+        &mut self,
+        partition: i32,
+        epoch: AssignmentEpoch,
+        restored: Restored,
+    ) -> Result<(), SessionError> {
+        self.activity.begins(Task::Start { partition });
+        let owned = OwnedPartition::new(partition, restored, epoch)?;
+        let next = owned.meta.src_next();
+        info!(partition, seq = owned.meta.seq, %next, "partition starts");
+        self.partitions.insert(partition, owned);
+        self.session.engine.drill.reached(Point::Starting);
+        // Only now: a record that arrives before its partition is known would be dropped.
+        self.session.member.start(partition, next, &self.inbox)?;
+        Ok(())
+    }
+
+    /// Reads records for one transaction, until the batch is full, the commit is due, or a command has come.
+    ///
+    /// The due time counts from the end of the last batch. What arrived during the last commit has already
+    /// waited, and what arrives after an idle period needn't wait at all.
+    fn read_batch(&mut self) -> Result<(), SessionError> {
         let (settings, clock) = (self.session.engine.settings, self.session.engine.clock);
         let bytes_max = self.session.engine.batch_bytes();
-        let due = self.beat.after(self.gathered);
-        self.pulse.begins(Task::Gather);
+        let due = self.schedule.next_after(self.read_at);
+        self.activity.begins(Task::ReadInbox);
         let mut now = Instant::now();
-        self.attend(Duration::ZERO, false, now);
+        self.returned(Duration::ZERO, false, now);
         while self.batch.has_room(settings.batch_records, bytes_max) {
             let wait = if self.batch.is_empty() { IDLE_WAIT } else { due.saturating_duration_since(now) };
             let arrival = self.inbox.take(wait)?;
             now = Instant::now();
-            self.attend(wait, matches!(arrival, Arrival::Nothing), now);
+            self.returned(wait, matches!(arrival, Arrival::Nothing), now);
             match arrival {
                 Arrival::Record(record) => {
-                    let running = self.running.get_mut(&record.partition);
-                    if running.is_some_and(|running| running.read(&record, clock)) {
+                    let owned = self.partitions.get_mut(&record.partition);
+                    if owned.is_some_and(|owned| owned.read(&record, clock)) {
                         self.batch.push(record);
                     }
                 }
                 Arrival::End { partition } => {
-                    if let Some(running) = self.running.get_mut(&partition) {
-                        running.reached_end(self.attention.is_close());
+                    if let Some(owned) = self.partitions.get_mut(&partition) {
+                        owned.reached_end(self.lag.is_caught_up());
                     }
                 }
                 Arrival::Nothing => break,
             }
         }
         if !self.batch.is_empty() {
-            self.gathered = Instant::now();
+            self.read_at = Instant::now();
         }
         Ok(())
     }
 
-    /// Back at the inbox after a wait. Where that is late, what is read next has waited too, of whichever partition.
-    fn attend(&mut self, wait: Duration, found_nothing: bool, now: Instant) {
-        if self.attention.back(wait, found_nothing, now) {
-            self.running.values_mut().for_each(Partition::lapsed);
+    /// The worker is back at its inbox after a wait. Where it is late, the next record of any partition has
+    /// waited too.
+    fn returned(&mut self, wait: Duration, found_nothing: bool, now: Instant) {
+        if self.lag.returned(wait, found_nothing, now) {
+            self.partitions.values_mut().for_each(OwnedPartition::may_have_waited);
         }
     }
 
-    /// Makes one transaction of what was read and what time has brought, if there is anything.
+    /// Makes one transaction of the records that were read and the timers that are due, if there are any.
     fn transact(&mut self) -> Result<(), SessionError> {
         let engine = self.session.engine;
-        let means = (engine.rules, engine.clock, engine.settings.timers_max);
-        let works = partition::steps(&self.running, &self.batch, means, self.pulse)?;
-        let end = if works.is_empty() { End::Committed } else { self.commit(&works)? };
+        let inputs = ApplyInputs {
+            rules: engine.rules,
+            clock: engine.clock,
+            timers_max: engine.settings.timers_max,
+            activity: self.activity,
+        };
+        let pending = partition::apply_all(&self.partitions, &self.batch, &inputs)?;
+        let end = if pending.is_empty() { End::Committed } else { self.commit(&pending)? };
         if end == End::Aborted {
             return self.pause();
         }
         self.aborted = 0;
         report::latency(self.batch.by_partition(), engine.clock.now_ms());
-        works.into_iter().try_for_each(|(partition, work)| self.settle(partition, work))?;
+        for (partition, pending) in pending {
+            self.settle(partition, pending)?;
+        }
+        let partitions = &self.partitions;
         self.batch
-            .worked_off(|partition| self.running.get(&partition).map(|running| running.meta.src_next()));
+            .remove_committed(|partition| partitions.get(&partition).map(|owned| owned.meta.src_next()));
         Ok(())
     }
 
-    /// Commits the steps that got anywhere. What can't be known or made good here ends the session: then everything is
-    /// restored.
-    fn commit(&mut self, works: &BTreeMap<i32, Work>) -> Result<End, SessionError> {
-        let share = |(partition, work): (&i32, &'_ Work)| {
-            let running = self.running.get(partition)?;
-            work.step.has_effect(&running.meta).then_some((*partition, running))
-        };
-        let shares: Vec<Share<'_>> = works
-            .iter()
-            .filter_map(|entry| {
-                let (partition, Partition { store, meta: before, epoch, .. }) = share(entry)?;
-                Some(Share { partition, epoch: *epoch, before, step: &entry.1.step, store })
-            })
-            .collect();
-        if shares.is_empty() {
+    /// Commits everything that has an effect. An outcome that can't be known or repaired here ends the
+    /// session, and then everything is restored.
+    fn commit(&mut self, pending: &BTreeMap<i32, Pending>) -> Result<End, SessionError> {
+        let mut commits = Vec::new();
+        for (partition, Pending { applied, .. }) in pending {
+            let Some(owned) = self.partitions.get(partition) else { continue };
+            if applied.has_effect(&owned.meta) {
+                let OwnedPartition { store, meta: before, epoch, .. } = owned;
+                commits.push(PartitionCommit {
+                    partition: *partition,
+                    epoch: *epoch,
+                    before,
+                    applied,
+                    store,
+                });
+            }
+        }
+        if commits.is_empty() {
             return Ok(End::Committed);
         }
-        let (engine, started) = (self.session.engine, Instant::now());
-        let watch = |act: Act| {
-            self.pulse.begins(Task::Commit(act));
-            !(self.session.over)() && !engine.contest.is_lost()
-        };
-        let means = Means {
-            member: self.session.member,
+        let (engine, session) = (self.session.engine, self.session);
+        let started = Instant::now();
+        let activity = self.activity;
+        let context = CommitContext {
+            member: session.member,
             topics: engine.topics,
-            assignment: &self.session.assignment,
-            contest: engine.contest,
+            gate: &session.gate,
+            fences: engine.fences,
             drill: engine.drill,
-            watch: &watch,
+            on_act: &|act| activity.begins(Task::Commit(act)),
+            keep_trying: &|| !(session.is_over)() && !engine.fences.is_exceeded(),
         };
         let start = State::start(self.producer.is_doubtful());
-        let mut commit = Commit::new(means, &mut self.producer, &shares);
+        let mut commit = Commit::new(context, &mut self.producer, &commits);
         let end = protocol::run(start, &mut commit);
         report::transaction(end, started.elapsed());
-        let (failure, elsewhere) = (commit.failure.take(), std::mem::take(&mut commit.elsewhere));
-        match (end, failure) {
-            _ if engine.contest.is_lost() => {
-                Err(SessionError::Contested { instance: engine.instance.name().to_owned() })
-            }
-            (_, Some(failure)) => Err(failure.into()),
-            (End::Committed | End::Aborted, None) if elsewhere.is_empty() => {
+        if engine.fences.is_exceeded() {
+            return Err(SessionError::Contested { instance: engine.instance.name().to_owned() });
+        }
+        if let Some(failure) = commit.failure.take() {
+            return Err(failure.into());
+        }
+        match end {
+            End::Committed | End::Aborted if commit.elsewhere.is_empty() => {
                 if end == End::Committed {
-                    (self.session.committed)();
+                    (session.on_commit)();
                 }
                 Ok(end)
             }
@@ -261,8 +294,8 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// After an abort: the records stay, and are tried again, at first the half of them; partitions that went meanwhile are dropped by
-    /// order.
+    /// After an abort: the records stay in the batch, and half of them are tried again. Partitions that were
+    /// revoked meanwhile are dropped by a command.
     fn pause(&mut self) -> Result<(), SessionError> {
         self.aborted += 1;
         self.batch.halve();
@@ -271,59 +304,67 @@ impl<'a> Worker<'a> {
         }
         let pause = PAUSE_MAX.min(PAUSE_MIN * 2u32.saturating_pow(self.aborted));
         warn!(aborted = self.aborted, ?pause, "transaction aborted, its records are tried again");
-        self.pulse.begins(Task::Pause);
+        self.activity.begins(Task::Pause);
         self.session.engine.stop.wait_timeout(pause);
         Ok(())
     }
 
-    /// After the commit: where the partition stands now, or that it has to stop.
-    fn settle(&mut self, partition: i32, work: Work) -> Result<(), SessionError> {
-        let (Work { due, step }, Some(running)) = (work, self.running.get_mut(&partition)) else {
-            return Ok(());
-        };
-        self.pulse.begins(Task::Settle { partition });
-        if step.has_effect(&running.meta) {
-            report::counts(&step.counts);
-            running.settle(&step, &due)?;
+    /// After the commit: notes where the partition stands now, or that it has to stop.
+    fn settle(&mut self, partition: i32, pending: Pending) -> Result<(), SessionError> {
+        let Pending { due, applied } = pending;
+        let Some(owned) = self.partitions.get_mut(&partition) else { return Ok(()) };
+        self.activity.begins(Task::Settle { partition });
+        if applied.has_effect(&owned.meta) {
+            report::counts(&applied.counts);
+            owned.settle(&applied, &due)?;
         }
-        if let Some((offset, reason)) = step.stopped {
+        if let Some((offset, reason)) = applied.stopped {
             error!(partition, %offset, error = %reason, "partition stopped");
             self.session.member.pause(partition)?;
-            self.running.remove(&partition);
+            self.partitions.remove(&partition);
             let why = format!("partition {partition} stopped at offset {offset}: {reason}");
-            // The control thread has ended only where the session has.
-            let _ = self.news.send(News::Stopped { partition, why });
+            // The send fails only where the session has ended.
+            let _ = self.reports.send(WorkerReport::Stopped { partition, why });
         }
         Ok(())
     }
 
-    /// Now and then, between transactions: looks how far the changelogs are on disk, and forgets what is too old.
+    /// Now and then, between transactions: reads how far the changelogs reach, and forgets ids that are too
+    /// old.
     fn keep_up(&mut self) -> Result<(), SessionError> {
         let engine = self.session.engine;
-        if self.looked_at.elapsed() < engine.settings.checkpoint_interval {
+        if self.checked_at.elapsed() < engine.settings.checkpoint_interval {
             return Ok(());
         }
-        self.looked_at = Instant::now();
-        self.pulse.begins(Task::KeepUp);
+        self.checked_at = Instant::now();
+        self.activity.begins(Task::ReadChangelogEnds);
         match self.changelog_ends() {
             Ok(ends) => {
-                self.running.values_mut().zip(ends).for_each(|(running, progress)| running.saw(progress));
+                for (owned, ends) in self.partitions.values_mut().zip(ends) {
+                    owned.saw_changelog_ends(ends);
+                }
             }
             Err(error) => warn!(%error, "ends of the changelogs not read"),
         }
-        for (partition, running) in &mut self.running {
-            self.pulse.begins(Task::Expire { partition: *partition });
-            running.expire(engine.rules.window)?;
+        for (partition, owned) in &mut self.partitions {
+            self.activity.begins(Task::Expire { partition: *partition });
+            owned.expire(engine.rules.window)?;
         }
         Ok(())
     }
 
-    /// Where the changelogs of what is running end, in its order.
-    fn changelog_ends(&self) -> Result<Vec<Progress>, kafka::Error> {
-        let names = [Topic::State, Topic::Dedupe].map(|topic| self.session.engine.topics.name(topic));
-        let of = |partition: &i32| names.map(|name| (name, *partition));
-        let changelogs: Vec<(&str, i32)> = self.running.keys().flat_map(of).collect();
+    /// Where the changelogs of our partitions end, in the order of the partitions.
+    fn changelog_ends(&self) -> Result<Vec<ChangelogPositions>, kafka::Error> {
+        let topics = self.session.engine.topics;
+        let (state, dedupe) = (topics.name(Topic::State), topics.name(Topic::Dedupe));
+        let changelogs: Vec<(&str, i32)> = self
+            .partitions
+            .keys()
+            .flat_map(|partition| [(state, *partition), (dedupe, *partition)])
+            .collect();
         let ends = self.session.member.stable_ends(&changelogs)?;
-        Ok(ends.as_chunks().0.iter().map(|[state, dedupe]| Progress::new(*state, *dedupe)).collect())
+        // Two ends for each partition, in the order asked.
+        let (pairs, _) = ends.as_chunks();
+        Ok(pairs.iter().map(|[state, dedupe]| ChangelogPositions::new(*state, *dedupe)).collect())
     }
 }

@@ -1,49 +1,51 @@
-//! What a reset does to one partition: a pure function of what is found.
+//! What a reset does to one partition: a pure function of what was found.
 
 use std::fmt;
 
 use thiserror::Error;
 
-use crate::domain::window;
-use crate::restore::judgement::{self, Extent, Position};
+use crate::domain::time::window;
+use crate::restore::evidence::{CommittedPosition, Extent};
+use crate::restore::plan as restore_plan;
 use crate::state::changelog::{Baseline, Chunk};
 use crate::state::meta::{Incarnation, Meta, OffsetMark};
 
-/// What is given up.
+/// What an operator gives up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Input that was cut before it was read, and ids that the dedupe changelog has lost. Customers and the other ids stay.
+pub enum ResetKind {
+    /// Input that was deleted before it was read, and ids that the dedupe changelog has lost. Customers and
+    /// all other ids stay.
     AcceptLoss,
-    /// Everything remembered: the input is read again from its beginning.
+    /// Everything that is remembered. The input is read again from its beginning.
     StartOver,
 }
 
-/// What is found of a partition.
+/// What was found about a partition.
 #[derive(Debug, Clone, Copy)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// The partition.
-    pub partition: i32,
-    /// The group's position.
-    pub committed: Option<Position>,
+    pub(crate) partition: i32,
+    /// The group's committed offset.
+    pub(crate) committed: Option<CommittedPosition>,
     /// The input.
-    pub input: Extent,
+    pub(crate) input: Extent,
     /// The dedupe changelog.
-    pub dedupe: Extent,
+    pub(crate) dedupe: Extent,
     /// The last transaction of the state changelog.
-    pub meta: Option<Meta>,
+    pub(crate) meta: Option<Meta>,
     /// The last transaction of the dedupe changelog.
-    pub last_chunk: Option<Meta>,
-    /// The append time of the record before the one that comes next, where the group's position is gone.
-    pub before_ms: Option<i64>,
+    pub(crate) last_chunk: Option<Meta>,
+    /// The append time of the record before the next one, where the group's committed offset is gone.
+    pub(crate) before_ms: Option<i64>,
 }
 
-/// Why this kind of reset can't help.
+/// Why this kind of reset can't help here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Impossible {
     /// There is nothing to be kept.
     #[error("its state changelog holds no transaction: there is nothing to keep, use start-over")]
     NoState,
-    /// What would be kept is not whole.
+    /// What would be kept is incomplete.
     #[error(
         "its changelogs have lost transactions ({state:?} is the last one of the customers, {dedupe:?} that of the ids, and {group:?} \
          the group's): what would be kept is not whole, use start-over"
@@ -58,29 +60,29 @@ pub enum Impossible {
     },
 }
 
-/// What a reset will do to one partition. Its text says it in words.
+/// What a reset will do to one partition. Its text says so in words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Plan {
+pub struct ResetPlan {
     /// The partition.
     pub partition: i32,
     /// What is given up.
-    pub kind: Kind,
+    pub(crate) kind: ResetKind,
     /// Where the partition stands before.
-    pub before: Option<Meta>,
+    pub(crate) before: Option<Meta>,
     /// The input as it is.
-    pub input: Extent,
+    pub(crate) input: Extent,
     /// Where it stands after.
-    pub meta: Meta,
+    pub(crate) meta: Meta,
     /// What is left of the changelogs.
-    pub baseline: Baseline,
-    /// The clock that ids may be missing until, Unix milliseconds; 0 where none are.
+    pub(crate) baseline: Baseline,
+    /// The partition's clock until which ids may be missing, Unix milliseconds; 0 where none are.
     previous_clock_ms: i64,
 }
 
-impl Plan {
+impl ResetPlan {
     /// The dedupe changelog's record.
     #[must_use]
-    pub fn chunk(&self) -> Chunk {
+    pub(crate) fn chunk(&self) -> Chunk {
         Chunk { meta: self.meta, previous_clock_ms: self.previous_clock_ms, runs: Vec::new() }
     }
 }
@@ -88,10 +90,14 @@ impl Plan {
 /// Plans a reset that begins the history `incarnation`.
 ///
 /// # Errors
-/// Where what is to be kept is not whole: it would count events twice, or never.
-pub fn plan(kind: Kind, facts: &Facts, incarnation: Incarnation) -> Result<Plan, Impossible> {
+/// Where what is to be kept is incomplete. It would count events twice, or never.
+pub(crate) fn plan(
+    kind: ResetKind,
+    facts: &Facts,
+    incarnation: Incarnation,
+) -> Result<ResetPlan, Impossible> {
     let Facts { partition, input, dedupe, meta: before, .. } = *facts;
-    let of = |meta, baseline, previous_clock_ms| Plan {
+    let of = |meta, baseline, previous_clock_ms| ResetPlan {
         partition,
         kind,
         before,
@@ -101,15 +107,15 @@ pub fn plan(kind: Kind, facts: &Facts, incarnation: Incarnation) -> Result<Plan,
         previous_clock_ms,
     };
     match kind {
-        Kind::StartOver => {
+        ResetKind::StartOver => {
             let baseline = Baseline { incarnation, keeps_state: false, dedupe_from: dedupe.end.0 };
             Ok(of(Meta::beginning(incarnation, input.first), baseline, 0))
         }
-        Kind::AcceptLoss => {
+        ResetKind::AcceptLoss => {
             let meta = whole(facts)?;
-            let holds = judgement::input_holds(&meta, input, facts.before_ms).is_ok();
+            let holds = restore_plan::check_input(&meta, input, facts.before_ms).is_ok();
             let next = if holds { meta.src_next() } else { input.first };
-            // Of an empty log nothing is missing before this chunk but what is given up with it.
+            // An empty log is missing nothing but what this reset gives up.
             let previous_clock_ms = if dedupe.first == dedupe.end { 0 } else { meta.clock_ms };
             let baseline = Baseline { incarnation, keeps_state: true, dedupe_from: dedupe.first.0 };
             Ok(of(meta.reset(incarnation, next), baseline, previous_clock_ms))
@@ -117,7 +123,7 @@ pub fn plan(kind: Kind, facts: &Facts, incarnation: Incarnation) -> Result<Plan,
     }
 }
 
-/// The meta of changelogs that have lost nothing but, perhaps, old ids.
+/// The meta of changelogs that have lost nothing, except perhaps old ids.
 fn whole(facts: &Facts) -> Result<Meta, Impossible> {
     let meta = facts.meta.ok_or(Impossible::NoState)?;
     let group = facts.committed.and_then(|committed| match committed.mark {
@@ -134,7 +140,7 @@ fn whole(facts: &Facts) -> Result<Meta, Impossible> {
     Ok(meta)
 }
 
-impl fmt::Display for Plan {
+impl fmt::Display for ResetPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { partition, input: Extent { first, end }, meta, .. } = self;
         write!(f, "partition {partition}: the input holds offsets {first} to {end}; ")?;
@@ -147,7 +153,7 @@ impl fmt::Display for Plan {
         }
         let next = meta.src_next();
         match self.kind {
-            Kind::AcceptLoss => {
+            ResetKind::AcceptLoss => {
                 let stands = self.before.map_or(next, |before| before.src_next());
                 if next == stands {
                     write!(f, "\n  No input is lost.")?;
@@ -164,7 +170,7 @@ impl fmt::Display for Plan {
                     self.baseline.dedupe_from
                 )
             }
-            Kind::StartOver => write!(
+            ResetKind::StartOver => write!(
                 f,
                 "\n  Every customer and every id is forgotten: what was learnt from input that is gone by now is lost for good.\n  The \
                  input is read again from offset {next}, and what follows from its {} records is emitted again: warehouse outcomes \
@@ -176,7 +182,7 @@ impl fmt::Display for Plan {
     }
 }
 
-/// A day as people write it.
+/// A day in the form YYYY-MM-DD.
 struct Date(window::Day);
 
 impl fmt::Display for Date {
@@ -217,7 +223,7 @@ mod tests {
         let mark = OffsetMark::parse(&meta.offset_metadata());
         Facts {
             partition: 3,
-            committed: Some(Position { next: NextOffset(50), mark }),
+            committed: Some(CommittedPosition { next: NextOffset(50), mark }),
             input: extent(70, 90),
             dedupe: extent(4, 12),
             meta: Some(meta),
@@ -232,7 +238,7 @@ mod tests {
 
     #[test]
     fn accepting_a_loss_keeps_the_state_and_goes_on_where_the_input_begins() {
-        let plan = plan(Kind::AcceptLoss, &cut(), new()).expect("possible");
+        let plan = plan(ResetKind::AcceptLoss, &cut(), new()).expect("possible");
         assert_eq!((plan.meta.src_next(), plan.meta.seq, plan.meta.clock_ms), (NextOffset(70), 6, CLOCK));
         assert_eq!(plan.baseline, Baseline { incarnation: new(), keeps_state: true, dedupe_from: 4 });
         assert_eq!(plan.chunk().previous_clock_ms, CLOCK);
@@ -243,37 +249,39 @@ mod tests {
     #[test]
     fn accepting_the_loss_of_ids_loses_no_input() {
         let plan =
-            plan(Kind::AcceptLoss, &Facts { input: extent(10, 90), ..cut() }, new()).expect("possible");
+            plan(ResetKind::AcceptLoss, &Facts { input: extent(10, 90), ..cut() }, new()).expect("possible");
         assert_eq!(plan.meta.src_next(), NextOffset(50));
         assert!(plan.to_string().contains("No input is lost"), "{plan}");
     }
 
-    /// An input made anew may hold the offset at which the old one was left: its records are read all the same.
+    /// An input made anew may hold the offset at which the old one was left: its records are read all the
+    /// same.
     #[test]
     fn accepting_the_loss_of_an_input_that_was_made_anew_begins_at_its_beginning() {
         let anew = Facts { input: extent(0, 90), committed: None, before_ms: Some(CLOCK + 1), ..cut() };
-        let plan = plan(Kind::AcceptLoss, &anew, new()).expect("possible");
+        let plan = plan(ResetKind::AcceptLoss, &anew, new()).expect("possible");
         assert_eq!(plan.meta.src_next(), NextOffset(0));
     }
 
-    /// P1: what would be kept lacks events that the group has counted, so they would count twice, or their customers never.
+    /// P1: what would be kept lacks events that the group has counted, so they would count twice, or their
+    /// customers never.
     #[test]
     fn p1_a_state_that_is_not_whole_is_never_kept() {
         let mark = OffsetMark::parse(&meta(6, 60).offset_metadata());
-        let ahead = Facts { committed: Some(Position { next: NextOffset(60), mark }), ..cut() };
+        let ahead = Facts { committed: Some(CommittedPosition { next: NextOffset(60), mark }), ..cut() };
         let behind_ids = Facts { last_chunk: Some(meta(6, 60)), ..cut() };
         for facts in [ahead, behind_ids] {
-            let refused = plan(Kind::AcceptLoss, &facts, new());
+            let refused = plan(ResetKind::AcceptLoss, &facts, new());
             assert!(matches!(refused, Err(Impossible::NotWhole { state: 5, .. })), "{refused:?}");
-            assert!(plan(Kind::StartOver, &facts, new()).is_ok());
+            assert!(plan(ResetKind::StartOver, &facts, new()).is_ok());
         }
         let none = Facts { meta: None, ..cut() };
-        assert_eq!(plan(Kind::AcceptLoss, &none, new()), Err(Impossible::NoState));
+        assert_eq!(plan(ResetKind::AcceptLoss, &none, new()), Err(Impossible::NoState));
     }
 
     #[test]
     fn starting_over_keeps_nothing_and_reads_all() {
-        let plan = plan(Kind::StartOver, &Facts { meta: None, ..cut() }, new()).expect("possible");
+        let plan = plan(ResetKind::StartOver, &Facts { meta: None, ..cut() }, new()).expect("possible");
         assert_eq!((plan.meta.src_next(), plan.meta.seq, plan.meta.clock_ms), (NextOffset(70), 0, 0));
         assert_eq!(plan.baseline, Baseline { incarnation: new(), keeps_state: false, dedupe_from: 12 });
         assert!(plan.to_string().contains("its 20 records is emitted again"), "{plan}");

@@ -1,9 +1,13 @@
+//! Partitions that wait for a restore.
+
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Whether a restore is still wanted. The lock is held while its outcome is handed over, so that the outcome of one that is
-/// not wanted any more is dropped, and its folder free, before the next restore of the same partition begins.
+/// Whether a restore is still wanted.
+///
+/// The lock is held while the outcome is handed over. So the outcome of an unwanted restore is dropped, and
+/// its folder is free, before the next restore of the same partition begins.
 #[derive(Clone, Default)]
 pub(super) struct Wanted {
     given_up: Arc<Mutex<bool>>,
@@ -23,9 +27,10 @@ impl Wanted {
     }
 }
 
-/// Partitions to be restored, for several threads. A partition is never with two of them: its folder has room for one.
+/// Partitions to be restored, for several threads. Two threads never have the same partition, because they
+/// would open the same folder.
 #[derive(Default)]
-pub(super) struct Queue {
+pub(super) struct RestoreQueue {
     jobs: Mutex<Jobs>,
     changed: Condvar,
 }
@@ -37,9 +42,9 @@ struct Jobs {
     is_closed: bool,
 }
 
-/// What a thread finds.
+/// What a thread finds in the queue.
 pub(super) enum Next {
-    /// A partition, which is its own until it is [`done`](Queue::done).
+    /// A partition. The thread has it until it calls [`done`](RestoreQueue::done).
     Job(i32, Wanted),
     /// Nothing in time.
     Nothing,
@@ -47,7 +52,7 @@ pub(super) enum Next {
     Closed,
 }
 
-impl Queue {
+impl RestoreQueue {
     fn jobs(&self) -> MutexGuard<'_, Jobs> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -92,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_partition_is_never_with_two_threads_and_others_need_not_wait_for_it() {
-        let queue = Queue::default();
+        let queue = RestoreQueue::default();
         let next = || match queue.next(Duration::ZERO) {
             Next::Job(partition, _) => Some(partition),
             Next::Nothing | Next::Closed => None,

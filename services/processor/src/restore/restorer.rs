@@ -1,3 +1,5 @@
+//! Restores partitions on threads of its own, so that the polling thread never waits for a restore.
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -9,21 +11,22 @@ use kafka::transaction::Tail;
 use lifecycle::Stop;
 use tracing::warn;
 
-use super::board::Board;
 use super::error::Halt;
-use super::judgement::{self, Refusal};
-use super::queue::{Next, Queue, Wanted};
-use super::{Attempt, Place, RestoreError, committed};
-use crate::engine::clock::Clock;
+use super::plan;
+use super::progress::RestoreProgress;
+use super::queue::{Next, RestoreQueue, Wanted};
+use super::{Refusal, RestoreAttempt, RestoreContext, RestoreError, read_committed};
+use crate::clock::Clock;
+use crate::drill::{Drill, Point};
 use crate::metric;
-use crate::state::memory::Shared;
-use crate::state::meta::{Meta, Progress};
+use crate::state::memory::StoreMemory;
+use crate::state::meta::{ChangelogPositions, Meta};
 use crate::state::store::{PartitionStore, StoreError, sweep, wipe};
-use crate::transaction::drill::{Drill, Point};
 
-/// How often an idle reader is asked for what it has to tell.
+/// How often an idle Kafka client is polled, so that it can report errors.
 const SERVE_EVERY: Duration = Duration::from_secs(5);
-/// How often one restore may wipe its folder: for a reset met on the way, and for damage. More is no accident.
+/// How often one restore may wipe its folder: for a reset met on the way, and for damage. More often is not
+/// an accident.
 const WIPES_MAX: usize = 3;
 
 /// A partition that is ready to be worked on.
@@ -32,66 +35,74 @@ pub(crate) struct Restored {
     pub(crate) meta: Meta,
 }
 
-/// What one restore came to.
+/// The result of one restore.
 type Outcome = Result<Restored, RestoreError>;
 
-/// Restores partitions, a few at a time, away from the polling thread.
+/// A restore that has ended.
+struct Done {
+    partition: i32,
+    wanted: Wanted,
+    outcome: Outcome,
+}
+
+/// What restores share with the rest of the process.
+#[derive(Clone)]
+pub(crate) struct RestoreServices {
+    pub(crate) memory: StoreMemory,
+    pub(crate) clock: Clock,
+    pub(crate) drill: Drill,
+    pub(crate) stop: Stop,
+}
+
+/// Restores partitions, a few at a time.
 pub(crate) struct Restorer {
-    queue: Arc<Queue>,
-    done: Receiver<(i32, Wanted, Outcome)>,
-    ready: VecDeque<(i32, Wanted, Outcome)>,
+    queue: Arc<RestoreQueue>,
+    done: Receiver<Done>,
+    ready: VecDeque<Done>,
     wanted: BTreeMap<i32, Wanted>,
-    board: Board,
+    progress: RestoreProgress,
     threads: Vec<JoinHandle<()>>,
 }
 
-/// What each thread works with.
+/// What each restoring thread works with.
 #[derive(Clone)]
-struct Hand {
-    queue: Arc<Queue>,
-    outcomes: Sender<(i32, Wanted, Outcome)>,
-    place: Arc<Place>,
-    shared: Shared,
-    board: Board,
-    clock: Clock,
-    drill: Drill,
-    stop: Stop,
+struct RestoreWorker {
+    queue: Arc<RestoreQueue>,
+    done: Sender<Done>,
+    context: Arc<RestoreContext>,
+    progress: RestoreProgress,
+    services: RestoreServices,
 }
 
 impl Restorer {
-    /// Starts as many threads as `place` says, each with a reader of its own that asks for `group`'s positions.
+    /// Starts as many threads as `context` says. Each has a reader of its own, which reads the offsets of
+    /// `group`.
     ///
     /// # Errors
     /// Where a client refuses its settings.
     pub(crate) fn start(
         connection: &Connection,
         group: &str,
-        place: Place,
-        shared: &Shared,
-        (clock, drill, stop): (Clock, Drill, Stop),
+        context: RestoreContext,
+        services: RestoreServices,
     ) -> Result<Self, kafka::Error> {
-        let (outcomes, done) = channel();
-        let (queue, board, count) = (Arc::new(Queue::default()), Board::default(), place.threads.max(1));
+        let (sender, done) = channel();
+        let count = context.layout.threads.max(1);
         let tails: Vec<Tail> = (0..count).map(|_| Tail::new(connection, group)).collect::<Result<_, _>>()?;
-        let (place, shared) = (Arc::new(place), shared.clone());
-        let hand = Hand {
-            queue: Arc::clone(&queue),
-            outcomes,
-            place,
-            shared,
-            board: board.clone(),
-            clock,
-            drill,
-            stop,
+        let worker = RestoreWorker {
+            queue: Arc::default(),
+            done: sender,
+            context: Arc::new(context),
+            progress: RestoreProgress::default(),
+            services,
         };
-        let threads = tails
-            .into_iter()
-            .map(|tail| {
-                let hand = hand.clone();
-                std::thread::spawn(move || hand.work(&tail))
-            })
-            .collect();
-        Ok(Self { queue, done, ready: VecDeque::new(), wanted: BTreeMap::new(), board, threads })
+        let (queue, progress) = (Arc::clone(&worker.queue), worker.progress.clone());
+        let spawn = |tail| {
+            let worker = worker.clone();
+            std::thread::spawn(move || worker.work(&tail))
+        };
+        let threads = tails.into_iter().map(spawn).collect();
+        Ok(Self { queue, done, ready: VecDeque::new(), wanted: BTreeMap::new(), progress, threads })
     }
 
     /// Puts `partition` into the queue.
@@ -101,19 +112,19 @@ impl Restorer {
         self.queue.put(partition, wanted);
     }
 
-    /// Forgets `partitions`, and lets go of those that are done.
+    /// Forgets `partitions`, and closes the stores of those that are restored.
     pub(crate) fn give_up(&mut self, partitions: &[i32]) {
         for wanted in partitions.iter().filter_map(|partition| self.wanted.remove(partition)) {
             wanted.give_up();
         }
         self.ready.extend(self.done.try_iter());
-        self.ready.retain(|(_, wanted, _)| wanted.holds());
+        self.ready.retain(|done| done.wanted.holds());
     }
 
-    /// A partition that is done and still wanted.
+    /// A partition whose restore has ended, and which is still wanted.
     pub(crate) fn next_done(&mut self) -> Option<(i32, Outcome)> {
         self.ready.extend(self.done.try_iter());
-        if let Some((partition, _, outcome)) = self.ready.pop_front() {
+        if let Some(Done { partition, outcome, .. }) = self.ready.pop_front() {
             self.wanted.remove(&partition);
             return Some((partition, outcome));
         }
@@ -122,19 +133,20 @@ impl Restorer {
         lost.map(|(partition, _)| (partition, Err(RestoreError::Died)))
     }
 
-    /// How many partitions are still to come.
+    /// How many partitions are still to be restored.
     pub(crate) fn pending(&self) -> usize {
         self.wanted.len()
     }
 
-    /// Seconds until the restores that run now are done, where it can be told.
+    /// Seconds until the running restores are done; `None` while that is unknown.
     pub(crate) fn eta_seconds(&self) -> Option<f64> {
-        self.board.eta_seconds()
+        self.progress.eta_seconds()
     }
 
-    /// Partitions whose restore has not moved for a minute. To be asked now and then: it is what says so in the log.
+    /// Partitions whose restore has not moved for a minute. Call it now and then: it also logs each such
+    /// partition once.
     pub(crate) fn stalled(&self) -> Vec<i32> {
-        self.board.stalled()
+        self.progress.stalled()
     }
 }
 
@@ -143,13 +155,13 @@ impl Drop for Restorer {
         self.wanted.values().for_each(Wanted::give_up);
         self.queue.close();
         for thread in self.threads.drain(..) {
-            // A panic was already logged by the hook; there is nothing left to restore.
+            // A panic was already logged by the panic hook, and nothing is left to restore.
             let _ = thread.join();
         }
     }
 }
 
-impl Hand {
+impl RestoreWorker {
     fn work(&self, tail: &Tail) {
         loop {
             match self.queue.next(SERVE_EVERY) {
@@ -164,24 +176,24 @@ impl Hand {
     }
 
     fn deliver(&self, tail: &Tail, partition: i32, wanted: &Wanted) {
-        let stopped = || !wanted.holds() || self.stop.requested();
+        let stopped = || !wanted.holds() || self.services.stop.requested();
         if stopped() {
             return;
         }
-        self.board.begin(partition);
+        self.progress.begin(partition);
         let outcome = self.restore(tail, partition, &stopped);
-        self.board.end(partition);
+        self.progress.end(partition);
         let given_up = wanted.given_up();
         if !*given_up {
-            // Nobody receives any more only where this restorer is being dropped.
-            let _ = self.outcomes.send((partition, wanted.clone(), outcome));
+            // The send fails only where this restorer is being dropped.
+            let _ = self.done.send(Done { partition, wanted: wanted.clone(), outcome });
         }
     }
 
     fn restore(&self, tail: &Tail, partition: i32, stopped: &dyn Fn() -> bool) -> Outcome {
-        let place = &*self.place;
-        std::fs::create_dir_all(&place.folder).map_err(|source| RestoreError::Folder { source })?;
-        sweep(&place.folder, partition);
+        let folder = &self.context.layout.folder;
+        std::fs::create_dir_all(folder).map_err(|source| RestoreError::Folder { source })?;
+        sweep(folder, partition);
         let mut begins = None;
         let mut wipes = 0;
         loop {
@@ -200,47 +212,47 @@ impl Hand {
             let why = error.as_ref().map(ToString::to_string);
             warn!(partition, cause, why, "state store is wiped, and restored from the changelogs");
             metrics::counter!(metric::STORES_WIPED, "cause" => cause).increment(1);
-            wipe(&place.folder.join(partition.to_string()))
-                .map_err(|source| RestoreError::Folder { source })?;
-            self.drill.reached(Point::Wiped);
+            wipe(&self.context.store_path(partition)).map_err(|source| RestoreError::Folder { source })?;
+            self.services.drill.reached(Point::Wiped);
             begins = from;
         }
     }
 
-    /// R1, R0, and the rest. A store that was made from topics that were made anew may be opened only where a reset has followed.
+    /// R1, R0, and the rest. A store whose topics were deleted and created again may be used only where a
+    /// reset has followed.
     fn attempt(
         &self,
         tail: &Tail,
         partition: i32,
-        begins: Option<Progress>,
+        begins: Option<ChangelogPositions>,
         stopped: &dyn Fn() -> bool,
     ) -> Result<Restored, Halt> {
-        let place = &*self.place;
-        let committed = committed(tail, place, partition, stopped)?;
-        let path = place.folder.join(partition.to_string());
-        let store = match PartitionStore::open(&path, &place.identity(partition), &self.shared) {
+        let Self { context, progress, .. } = self;
+        let RestoreServices { memory, clock, drill, .. } = &self.services;
+        let committed = read_committed(tail, context, partition, stopped)?;
+        let path = context.store_path(partition);
+        let store = match PartitionStore::open(&path, &context.identity(partition), memory) {
             Err(StoreError::Recreated { log, meta, .. }) => {
-                let is_of_use = meta.is_some_and(|meta| !judgement::is_superseded(&meta, committed.as_ref()));
+                let is_of_use = meta.is_some_and(|meta| !plan::is_superseded(&meta, committed.as_ref()));
                 return Err(match is_of_use {
-                    true => place.refused(partition, Refusal::Recreated(log)).into(),
+                    true => context.refused(partition, Refusal::Recreated(log)).into(),
                     false => Halt::Superseded { from: None },
                 });
             }
             opened => opened?,
         };
         if let Some(begins) = begins {
-            store.begin_restore(self.clock.now_ms())?;
+            store.begin_restore(clock.now_ms())?;
             store.note_progress(&begins)?;
         }
-        let (board, clock, drill) = (&self.board, &self.clock, &self.drill);
-        let attempt = Attempt { tail, place, partition, store: &store, board, clock, drill, stopped };
+        let attempt =
+            RestoreAttempt { tail, context, partition, store: &store, progress, clock, drill, stopped };
         match attempt.run(committed) {
             Ok(meta) => Ok(Restored { store, meta }),
-            // Nothing is refused that somebody else has only just written: an owner that was paused here, and has lost the partition
-            // meanwhile, reads its successor's transactions behind the position that it asked for.
-            Err(Halt::Failed(RestoreError::Refused { .. }))
-                if super::committed(tail, place, partition, stopped)? != committed =>
-            {
+            // Do not refuse while the committed offset is still moving. An owner that was paused here and
+            // lost the partition sees its successor's newer transactions. Read the offset again, and restart
+            // the restore.
+            Err(Halt::Failed(RestoreError::Refused { .. })) if attempt.read_committed()? != committed => {
                 drop(store);
                 self.attempt(tail, partition, None, stopped)
             }

@@ -1,14 +1,18 @@
 //! What a transaction writes to the two changelogs, and how it is read back.
 //!
-//! State: one record per changed customer, key `01 ‖ customer key`, value as in [`value`](super::value); and [`Meta`]
-//! under the key `00`, last; where an operator has reset the partition, its [`Baseline`] under the key `02`. Dedupe: one chunk per transaction, with every new id and the meta that it belongs to.
+//! | changelog | key | value |
+//! |---|---|---|
+//! | state | `01 ‖ customer key` | a changed customer, see `state/format` |
+//! | state | `00` | the [`Meta`], last in each transaction |
+//! | state | `02` | the [`Baseline`], where an operator has reset the partition |
+//! | dedupe | `00` | one [`Chunk`] per transaction: its new ids and its meta |
 
 use schemas::id::DedupeId;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::meta::{Incarnation, Meta};
-use crate::domain::window::Day;
+use crate::domain::time::window::Day;
 
 const CUSTOMER: u8 = 1;
 const META: u8 = 0;
@@ -31,7 +35,7 @@ pub struct Unreadable {
     pub length: usize,
 }
 
-/// What a state changelog key stands for.
+/// What a key of the state changelog stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StateKey<'a> {
     /// A customer, by key.
@@ -46,7 +50,7 @@ impl<'a> StateKey<'a> {
     /// Reads a key.
     ///
     /// # Errors
-    /// Where the key is none of ours.
+    /// Where the key has none of our forms.
     pub fn parse(key: &'a [u8]) -> Result<Self, Unreadable> {
         match key {
             [META] => Ok(Self::Meta),
@@ -77,15 +81,15 @@ pub fn decode_meta(bytes: &[u8]) -> Result<Meta, Unreadable> {
     decode(bytes)
 }
 
-/// Where an operator's reset has cut the history. Its record stays in the compacted changelog, so that whoever restores from
-/// there meets it.
+/// Where an operator's reset has cut the history. The record stays in the compacted changelog, so that every
+/// later restore from there meets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Baseline {
-    /// The history that begins, or goes on, here.
+    /// The history that begins or continues here.
     pub incarnation: Incarnation,
     /// Whether the customers before this record still count.
     pub keeps_state: bool,
-    /// Where the ids that count begin in the dedupe changelog; what is missing below was given up.
+    /// Where the ids that count begin in the dedupe changelog. Ids that are missing below were given up.
     pub dedupe_from: i64,
 }
 
@@ -96,7 +100,7 @@ impl Baseline {
         postcard::to_extend(self, vec![FORMAT]).expect("a baseline has only plain fields")
     }
 
-    /// Reads one.
+    /// Reads a baseline.
     ///
     /// # Errors
     /// Where the format is unknown or the bytes are damaged.
@@ -110,8 +114,8 @@ impl Baseline {
 pub struct Chunk {
     /// The transaction's meta.
     pub meta: Meta,
-    /// The clock of the chunk before it, Unix milliseconds: by it a reader knows whether what is missing from the
-    /// beginning of the log still matters.
+    /// The clock of the chunk before it, Unix milliseconds. It tells a reader whether the chunks that are
+    /// missing from the beginning of the log still matter.
     pub previous_clock_ms: i64,
     /// The ids by bucket.
     pub runs: Vec<Run>,
@@ -122,7 +126,7 @@ pub struct Chunk {
 pub struct Run {
     /// The bucket.
     pub bucket: Day,
-    /// For the late bucket, the day on which the ids were appended; else 0.
+    /// For the late bucket, the day on which the ids were appended; otherwise 0.
     pub appended: Day,
     /// The ids, ascending.
     pub ids: Vec<[u8; 16]>,

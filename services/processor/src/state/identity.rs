@@ -1,12 +1,12 @@
-//! Whose state a folder holds.
+//! Which cluster, topic and partition a store belongs to.
 
 use kafka::TopicId;
 use serde::{Deserialize, Serialize};
 
-/// Whose state this is.
+/// Which cluster, topic and partition a store belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
-    /// Kafka's id of the cluster, where the broker tells one.
+pub struct StoreIdentity {
+    /// Kafka's id of the cluster, where the broker reports one.
     pub cluster: Option<String>,
     /// The input topic.
     pub topic: String,
@@ -14,11 +14,12 @@ pub struct Identity {
     pub partition: i32,
     /// The input's partition count.
     pub partitions: u32,
-    /// The topics that it was made from, where the broker tells their ids.
+    /// The topics that it was made from, where the broker reports their ids.
     pub origin: Origin,
 }
 
-/// The topics that a state is made from. A topic that was deleted and made anew has its name, and none of its records.
+/// The topics that a state is made from. A topic that was deleted and created again has the same name, and
+/// none of the old records.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     input: Option<[u8; 16]>,
@@ -37,26 +38,26 @@ pub enum Log {
     Dedupe,
 }
 
-/// How a folder's identity stands to the one that is wanted.
+/// How a store's identity compares with the wanted one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fit {
     /// The same, as far as both are known.
     Same,
-    /// The same place, and this log was made anew since.
+    /// The same place, but this topic was deleted and created again since.
     Recreated(Log),
     /// Another cluster, topic, partition or partition count.
     Foreign,
 }
 
 impl Origin {
-    /// The ids of the three topics; `None` contradicts nothing.
+    /// The ids of the three topics. An unknown id (`None`) contradicts nothing.
     #[must_use]
     pub fn new(input: Option<TopicId>, state: Option<TopicId>, dedupe: Option<TopicId>) -> Self {
         let bytes = |id: Option<TopicId>| id.map(|id| id.0);
         Self { input: bytes(input), state: bytes(state), dedupe: bytes(dedupe) }
     }
 
-    /// Whether the broker tells every id.
+    /// Whether every id is known.
     #[must_use]
     pub fn is_known(&self) -> bool {
         self.ids().iter().all(|(_, id)| id.is_some())
@@ -67,8 +68,8 @@ impl Origin {
     }
 }
 
-impl Identity {
-    /// Whether a folder of `self` may be used as `wanted`. What is not known contradicts nothing.
+impl StoreIdentity {
+    /// Whether a store of `self` may be used as `wanted`. What is unknown contradicts nothing.
     #[must_use]
     pub fn fits(&self, wanted: &Self) -> Fit {
         let place = |of: &Self| (of.topic.clone(), of.partition, of.partitions);
@@ -80,15 +81,15 @@ impl Identity {
         anew.map(|((log, _), _)| Fit::Recreated(log)).next().unwrap_or(Fit::Same)
     }
 
-    /// `self`, with what `told` knows besides.
+    /// `self`, completed by what only `other` knows.
     #[must_use]
-    pub fn completed_by(&self, told: &Self) -> Self {
+    pub fn completed_by(&self, other: &Self) -> Self {
         let origin = Origin {
-            input: self.origin.input.or(told.origin.input),
-            state: self.origin.state.or(told.origin.state),
-            dedupe: self.origin.dedupe.or(told.origin.dedupe),
+            input: self.origin.input.or(other.origin.input),
+            state: self.origin.state.or(other.origin.state),
+            dedupe: self.origin.dedupe.or(other.origin.dedupe),
         };
-        Self { cluster: self.cluster.clone().or_else(|| told.cluster.clone()), origin, ..self.clone() }
+        Self { cluster: self.cluster.clone().or_else(|| other.cluster.clone()), origin, ..self.clone() }
     }
 }
 
@@ -100,15 +101,15 @@ fn contradict<T: PartialEq>(one: Option<&T>, other: Option<&T>) -> bool {
 mod tests {
     use super::*;
 
-    fn identity(cluster: Option<&str>, ids: [Option<u8>; 3]) -> Identity {
+    fn identity(cluster: Option<&str>, ids: [Option<u8>; 3]) -> StoreIdentity {
         let [input, state, dedupe] = ids.map(|id| id.map(|id| TopicId([id; 16])));
         let origin = Origin::new(input, state, dedupe);
         let cluster = cluster.map(str::to_owned);
-        Identity { cluster, topic: "raw".to_owned(), partition: 1, partitions: 3, origin }
+        StoreIdentity { cluster, topic: "raw".to_owned(), partition: 1, partitions: 3, origin }
     }
 
     #[test]
-    fn each_log_that_was_made_anew_is_named_and_what_is_unknown_contradicts_nothing() {
+    fn each_log_that_was_created_again_is_named_and_what_is_unknown_contradicts_nothing() {
         let known = identity(Some("c1"), [Some(1), Some(2), Some(3)]);
         let unknown = identity(None, [None, None, None]);
         assert_eq!(
@@ -119,16 +120,16 @@ mod tests {
             assert_eq!(known.fits(&identity(Some("c1"), ids.map(Some))), Fit::Recreated(log));
         }
         assert_eq!(known.fits(&identity(Some("c2"), [Some(9), Some(2), Some(3)])), Fit::Foreign);
-        assert_eq!(known.fits(&Identity { partitions: 4, ..known.clone() }), Fit::Foreign);
-        assert_eq!(known.fits(&Identity { partition: 2, ..known.clone() }), Fit::Foreign);
-        assert_eq!(known.fits(&Identity { topic: "other".to_owned(), ..known.clone() }), Fit::Foreign);
+        assert_eq!(known.fits(&StoreIdentity { partitions: 4, ..known.clone() }), Fit::Foreign);
+        assert_eq!(known.fits(&StoreIdentity { partition: 2, ..known.clone() }), Fit::Foreign);
+        assert_eq!(known.fits(&StoreIdentity { topic: "other".to_owned(), ..known.clone() }), Fit::Foreign);
     }
 
     /// A broker that learns ids later must not let an older folder pass for ever.
     #[test]
     fn what_is_learnt_is_kept_and_what_is_known_is_never_replaced() {
         let known = identity(Some("c1"), [Some(1), None, Some(3)]);
-        let told = identity(Some("c2"), [Some(9), Some(2), Some(9)]);
-        assert_eq!(known.completed_by(&told), identity(Some("c1"), [Some(1), Some(2), Some(3)]));
+        let other = identity(Some("c2"), [Some(9), Some(2), Some(9)]);
+        assert_eq!(known.completed_by(&other), identity(Some("c1"), [Some(1), Some(2), Some(3)]));
     }
 }

@@ -1,4 +1,4 @@
-//! How RocksDB is set up, and the memory that all stores of a process share.
+//! RocksDB's options, and the memory that all stores of a process share.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
@@ -9,18 +9,18 @@ use rocksdb::{
 };
 use thiserror::Error;
 
-/// The least that each family of each partition needs to write into, in bytes: with less, files are too small, and each
-/// record is rewritten too often by compactions.
+/// The smallest write buffer of each family of each partition, in bytes. With less, files are too small, and
+/// compactions rewrite each record too often.
 const WRITE_BUFFER_MIN: u64 = 8 << 20;
-/// The most that a family writes into before it is flushed, in bytes: a restart after a kill reads it from the log again.
+/// The largest write buffer of a family, in bytes. A restart after a kill reads it from the log again.
 const WRITE_BUFFER_MAX: u64 = 32 << 20;
 /// Families of a partition.
 const FAMILIES: u64 = 2;
-/// The log of a partition at most, in bytes: a family that is seldom flushed is, when it keeps old logs, and a restart reads no more
-/// than that.
+/// The largest log of a partition, in bytes. A family that is seldom flushed is flushed when it keeps old
+/// logs, and a restart reads no more than this.
 const LOG_MAX: u64 = 32 << 20;
 
-/// What the processor may use of the machine's memory, shared out. All in bytes.
+/// How the processor's memory is divided. All sizes are in bytes.
 ///
 /// | share | of the whole |
 /// |---|---|
@@ -33,16 +33,16 @@ const LOG_MAX: u64 = 32 << 20;
 pub struct Budget {
     /// The whole.
     pub total_bytes: u64,
-    /// What is written and not yet in a file.
+    /// Records that are written and not yet in a file.
     pub write_buffer_bytes: u64,
-    /// Blocks, indexes, filters, and the write buffers.
+    /// Blocks, indexes and filters, and the write buffers.
     pub block_cache_bytes: u64,
-    /// Records read ahead, of the input and of changelogs being restored.
+    /// Records that are read ahead from the input and from changelogs under restore.
     pub prefetch_bytes: u64,
-    /// Records being worked off, of all workers. What is made of them until it is committed (the customers met, changes, outputs) takes
-    /// several times as much, and is beyond the whole.
+    /// Records that are read and not yet committed, of all workers. What is made of them before the commit
+    /// (customers, changes, outputs) takes several times as much, and is not part of the budget.
     pub batch_bytes: u64,
-    /// Records queued in producers.
+    /// Records that are queued in producers.
     pub producer_queue_bytes: u64,
 }
 
@@ -55,17 +55,17 @@ pub struct Budget {
     (FAMILIES * WRITE_BUFFER_MIN) >> 20,
     .wanted_bytes >> 20
 )]
-pub struct Shortage {
+pub struct BudgetTooSmall {
     /// Partitions of the input.
     pub partitions: u32,
     /// The whole budget.
     pub found_bytes: u64,
-    /// The least that would do.
+    /// The smallest budget that is enough.
     pub wanted_bytes: u64,
 }
 
 impl Budget {
-    /// Shares `total_bytes` out.
+    /// Divides `total_bytes`.
     #[must_use]
     pub const fn of(total_bytes: u64) -> Self {
         Self {
@@ -78,25 +78,26 @@ impl Budget {
         }
     }
 
-    /// The least that does for an input of `partitions`.
+    /// The smallest budget for an input of `partitions`.
     #[must_use]
     pub const fn least(partitions: u32) -> Self {
         Self::of(2 * FAMILIES * WRITE_BUFFER_MIN * partitions as u64)
     }
 
-    /// Whether it does for an input of `partitions`, all of which one instance may come to own.
+    /// Checks that the budget is enough for an input of `partitions`, because one instance may come to own
+    /// all of them.
     ///
     /// # Errors
-    /// [`Shortage`], with the mend.
-    pub fn check(&self, partitions: u32) -> Result<(), Shortage> {
+    /// [`BudgetTooSmall`], which says what to do.
+    pub fn check(&self, partitions: u32) -> Result<(), BudgetTooSmall> {
         let least = Self::least(partitions);
         if self.write_buffer_bytes >= least.write_buffer_bytes {
             return Ok(());
         }
-        Err(Shortage { partitions, found_bytes: self.total_bytes, wanted_bytes: least.total_bytes })
+        Err(BudgetTooSmall { partitions, found_bytes: self.total_bytes, wanted_bytes: least.total_bytes })
     }
 
-    /// What one family of one partition writes into before it is flushed.
+    /// The write buffer of one family of one partition.
     fn family_bytes(&self) -> u64 {
         (self.write_buffer_bytes / 8).clamp(WRITE_BUFFER_MIN, WRITE_BUFFER_MAX)
     }
@@ -104,7 +105,7 @@ impl Budget {
 
 /// What all stores of a process share. Clones share too.
 #[derive(Clone)]
-pub struct Shared {
+pub struct StoreMemory {
     inner: Arc<Inner>,
 }
 
@@ -115,19 +116,20 @@ struct Inner {
     open: Mutex<Vec<Weak<DB>>>,
 }
 
-/// A family's part of what is written and not yet in a file.
+/// What a family holds in memory.
 struct Buffer {
     db: Arc<DB>,
     family: &'static str,
     bytes: u64,
 }
 
-impl Shared {
+impl StoreMemory {
     /// One cache and one write-buffer budget for every partition.
     #[must_use]
     pub fn new(budget: &Budget) -> Self {
         let cache = Cache::new_lru_cache(size(budget.block_cache_bytes));
-        // RocksDB could stall writers by itself. It would for ever where idle stores hold the memory.
+        // RocksDB could stall writers by itself. It would stall them forever where idle stores hold the
+        // memory.
         let stall = false;
         let buffers = WriteBufferManager::new_write_buffer_manager_with_cache(
             size(budget.write_buffer_bytes),
@@ -137,28 +139,32 @@ impl Shared {
         Self { inner: Arc::new(Inner { cache, buffers, budget: *budget, open: Mutex::default() }) }
     }
 
-    /// Bytes written and not yet in files, of all stores.
+    /// Bytes that are written and not yet in files, of all stores.
     #[must_use]
     pub fn write_buffer_bytes(&self) -> u64 {
         self.inner.buffers.get_usage() as u64
     }
 
-    /// Counts `db` in, from when it is opened until it is dropped.
+    /// Counts `db` until it is dropped.
     pub(super) fn register(&self, db: &Arc<DB>) {
         let mut open = self.open();
         open.retain(|db| db.strong_count() > 0);
         open.push(Arc::downgrade(db));
     }
 
-    /// Keeps what is written below its budget. Called after each write.
+    /// Keeps the write buffers within their budget. Called after each write.
     ///
-    /// RocksDB would flush the store that happens to write, though idle ones hold the memory: a busy store among idle ones
-    /// would flush a file per write. So the fullest buffer of all goes, in the background; and where the disk doesn't
-    /// keep up, the writer waits for it.
+    /// RocksDB would flush the store that happens to write, even where idle stores hold the memory. A busy
+    /// store among idle ones would then flush a file per write. So the fullest buffer of all stores is
+    /// flushed, in the background. Where the disk is too slow, the writer waits for the flush.
     ///
     /// # Errors
-    /// Where RocksDB can't flush: the folder of the store that failed, which need not be the one that was written to.
-    pub(super) fn relieve(&self, families: [&'static str; 2]) -> Result<(), (PathBuf, rocksdb::Error)> {
+    /// Where RocksDB can't flush: the folder of the store that failed, which may be another store than the
+    /// one that was written to.
+    pub(super) fn flush_if_over_budget(
+        &self,
+        families: [&'static str; 2],
+    ) -> Result<(), (PathBuf, rocksdb::Error)> {
         let limit = self.inner.budget.write_buffer_bytes;
         let used = self.write_buffer_bytes();
         if used < limit / 8 * 5 {
@@ -167,7 +173,7 @@ impl Shared {
         let open = match self.inner.open.try_lock() {
             Ok(open) => open,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            // Somebody else is at it. Only at the limit is that waited for.
+            // Another thread is flushing. Wait for it only at the limit.
             Err(TryLockError::WouldBlock) if used < limit => return Ok(()),
             Err(TryLockError::WouldBlock) => self.open(),
         };
@@ -181,7 +187,7 @@ impl Shared {
         } else {
             None
         };
-        // From here on this store alone is kept open: another may be given up meanwhile, and opened again.
+        // From here on, only this store is kept open. The others may be closed meanwhile, and opened again.
         let Some(Buffer { db, family, .. }) = fullest else { return Ok(()) };
         let mut options = FlushOptions::default();
         options.set_wait(self.write_buffer_bytes() >= limit);
@@ -203,7 +209,8 @@ impl Shared {
         options.set_bytes_per_sync(1 << 20);
         options.set_wal_bytes_per_sync(1 << 20);
         options.set_max_total_wal_size(LOG_MAX);
-        // A log that is missing from between others would be a hole in the history; one missing from the end is a tail.
+        // A log that is missing between others is a hole in the history. A log that is missing at the end is
+        // only a lost tail.
         options.set_track_and_verify_wals_in_manifest(true);
         options.set_keep_log_file_num(2);
         options
@@ -211,8 +218,8 @@ impl Shared {
 
     /// Options of the family of dedupe ids. RocksDB does not inherit them from the database's.
     ///
-    /// Keys are random within a day and never repeat, nearly every look-up is for one that isn't there, and days don't
-    /// overlap, so that compactions leave old days alone.
+    /// Keys are random within a day and never repeat. Nearly every look-up is for a key that isn't there.
+    /// Days don't overlap, so compactions leave old days alone.
     pub(super) fn ids_options(&self) -> Options {
         let mut table = self.table_options();
         table.set_block_size(8 << 10);
@@ -223,9 +230,11 @@ impl Shared {
         let mut options = self.family_options(&table);
         options.set_memtable_whole_key_filtering(true);
         options.set_memtable_prefix_bloom_ratio(0.1);
-        // Small enough that a file holds few days, and goes whole when they have: one of a month would be rewritten each day.
+        // Small enough that a file holds few days, and is dropped as a whole when they expire. A file of a
+        // month would be rewritten daily.
         options.set_target_file_size_base(8 << 20);
-        // Ids are random. What is there to compress are sequence numbers, once they are zero: at the bottom.
+        // Ids are random and don't compress. Sequence numbers do, once they are zero, which is at the bottom
+        // level.
         options.set_compression_type(DBCompressionType::None);
         options.set_bottommost_compression_type(DBCompressionType::Lz4);
         options
@@ -258,16 +267,18 @@ impl Shared {
         options.set_block_based_table_factory(table);
         options.set_write_buffer_size(size(self.inner.budget.family_bytes()));
         options.set_max_write_buffer_number(3);
-        // By default RocksDB rewrites what is a month old; what is old here goes whole.
+        // By default RocksDB rewrites files that are a month old. Here old files are dropped as a whole.
         options.set_ttl(0);
         options.set_periodic_compaction_seconds(0);
         options
     }
 }
 
-impl std::fmt::Debug for Shared {
+impl std::fmt::Debug for StoreMemory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").field("cache_bytes", &self.inner.cache.get_usage()).finish_non_exhaustive()
+        f.debug_struct("StoreMemory")
+            .field("cache_bytes", &self.inner.cache.get_usage())
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,25 +1,26 @@
-//! Where a partition stands: the number of its last committed transaction and what that left behind.
+//! Where a partition stands: the number of its last committed transaction, and what the offset and the
+//! changelogs say about it.
 
 use std::fmt;
 
 use kafka::NextOffset;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::window::{self, Day};
+use crate::domain::time::window::{self, Day};
 
-/// Names one unbroken history of a partition's state. A reset starts another, so that positions and changelogs of the
-/// old one are never taken for the new one's.
+/// Names one unbroken history of a partition's state. A reset starts another history, so that offsets and
+/// changelogs of the old history are never taken for the new one's.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incarnation([u8; 16]);
 
 impl Incarnation {
-    /// A fresh one, from 16 random bytes.
+    /// A new incarnation, from 16 random bytes.
     #[must_use]
     pub fn new(random: [u8; 16]) -> Self {
         Self(random)
     }
 
-    /// Of its text, 32 hexadecimal digits.
+    /// Reads the text of an incarnation: 32 hexadecimal digits.
     fn parse(text: &str) -> Option<Self> {
         if text.len() != 32 || !text.is_ascii() {
             return None;
@@ -44,8 +45,10 @@ impl fmt::Debug for Incarnation {
     }
 }
 
-/// Written last in every transaction, to the state changelog and beside the ids; on disk in the same batch as what it
-/// stands for.
+/// Where a partition stands after a transaction.
+///
+/// Every transaction writes it last to the state changelog, and with its ids to the dedupe changelog. On disk
+/// it is in the same batch as the changes that it stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meta {
     /// Which history.
@@ -59,7 +62,7 @@ pub struct Meta {
 }
 
 impl Meta {
-    /// The beginning of a history that reads the input from `start`.
+    /// The beginning of a history that reads the input from the offset `start`.
     #[must_use]
     pub fn beginning(incarnation: Incarnation, start: NextOffset) -> Self {
         Self { incarnation, seq: 0, src_next: start.0, clock_ms: 0 }
@@ -77,39 +80,40 @@ impl Meta {
         window::day(self.clock_ms)
     }
 
-    /// The next transaction's, which reads up to `src_next` at `clock_ms`.
+    /// The meta of the next transaction, which reads up to `src_next` and takes the clock to `clock_ms`.
     #[must_use]
     pub fn followed_by(&self, src_next: NextOffset, clock_ms: i64) -> Self {
         Self { seq: self.seq + 1, src_next: src_next.0, clock_ms: self.clock_ms.max(clock_ms), ..*self }
     }
 
-    /// Where an operator's reset leaves a partition that goes on: in a history of its own, reading from `src_next`.
+    /// The meta after an operator's reset that keeps the state: another history, which reads from `src_next`.
     #[must_use]
     pub fn reset(&self, incarnation: Incarnation, src_next: NextOffset) -> Self {
         Self { incarnation, seq: self.seq + 1, src_next: src_next.0, ..*self }
     }
 
-    /// What the text committed with the offset begins with: which history, and which transaction of it.
+    /// The beginning of the committed offset's metadata: which history, and which transaction of it.
     #[must_use]
     pub fn offset_metadata(&self) -> String {
         format!("1:{}:{}", self.incarnation, self.seq)
     }
 
-    /// The text committed with the offset by `attempt`, a number drawn at random for every transaction. Without it, an owner in
-    /// doubt would take its successor's transaction of the same number for its own.
+    /// The committed offset's metadata. `attempt` is a number drawn at random for every transaction. Without
+    /// it, an owner in doubt would take its successor's transaction of the same number for its own.
     #[must_use]
     pub fn offset_metadata_of(&self, attempt: u64) -> String {
         format!("{}:{attempt:016x}", self.offset_metadata())
     }
 
-    /// Whether `text`, found beside a committed offset, says that the partition stands here, whoever brought it here.
+    /// Whether `text`, a committed offset's metadata, says that the partition stands here, whichever attempt
+    /// brought it here.
     #[must_use]
     pub fn is_named_by(&self, text: &str) -> bool {
         OffsetMark::parse(text) == OffsetMark::Ours { incarnation: self.incarnation, seq: self.seq }
     }
 }
 
-/// What the text committed with an offset says.
+/// What a committed offset's metadata says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OffsetMark {
     /// Written by a transaction, or a reset, of this history and number.
@@ -119,9 +123,9 @@ pub enum OffsetMark {
         /// Which transaction of it.
         seq: u64,
     },
-    /// None: an operator's tool committed the offset.
+    /// Nothing: an operator's tool committed the offset.
     Bare,
-    /// A text that is none of ours.
+    /// A text that the processor did not write.
     Alien,
 }
 
@@ -142,34 +146,35 @@ impl OffsetMark {
     }
 }
 
-/// What a restore under way has met. It stays on disk with the positions that it has reached, so that it can be resumed.
+/// What a restore under way has met. It is kept on disk with the positions that the restore has reached, so
+/// that the restore can be resumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Restoring {
     /// When it began, Unix milliseconds.
     pub since_ms: i64,
     /// The last meta of the state changelog, where there was one.
     pub meta: Option<Meta>,
-    /// The last chunk's of the dedupe changelog, where there was one.
+    /// The meta of the dedupe changelog's last chunk, where there was one.
     pub last_chunk: Option<Meta>,
 }
 
 impl Restoring {
-    /// One that begins at `since_ms`.
+    /// A restore that begins at `since_ms`.
     #[must_use]
     pub fn since(since_ms: i64) -> Self {
         Self { since_ms, meta: None, last_chunk: None }
     }
 }
 
-/// How far the changelogs are on disk. Lower bounds: what they hold is absolute, so reading a record again changes
-/// nothing.
+/// How far the changelogs are on disk. These are lower bounds: changelog records hold whole values, so
+/// reading one again changes nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Progress {
+pub struct ChangelogPositions {
     state_next: i64,
     dedupe_next: i64,
 }
 
-impl Progress {
+impl ChangelogPositions {
     /// Positions in the state and dedupe changelogs.
     #[must_use]
     pub fn new(state_next: NextOffset, dedupe_next: NextOffset) -> Self {

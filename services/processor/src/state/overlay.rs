@@ -1,16 +1,17 @@
-//! The changes of a transaction that is being made: seen before the disk, written to it only after the commit.
+//! The changes of the transaction that is being made. They are looked up before the disk, and written to it
+//! only after the commit.
 
 use hashbrown::{HashMap, HashSet};
 use schemas::id::DedupeId;
 
 use super::changelog::{Chunk, Run};
+use super::format;
 use super::meta::Meta;
 use super::timer::Timer;
-use super::value;
 use crate::domain::customer::Customer;
-use crate::domain::window::{Day, LATE, Sighting, Window};
+use crate::domain::time::window::{Day, LATE, Sighting, Window};
 
-/// One partition's share of a transaction.
+/// What a transaction changes in one partition.
 #[derive(Debug)]
 pub struct Overlay {
     meta: Meta,
@@ -19,20 +20,27 @@ pub struct Overlay {
     late: HashMap<DedupeId, Day>,
     customers: Vec<(Box<[u8]>, Vec<u8>)>,
     runs: Vec<Run>,
-    /// Whether each is to be in the index.
+    /// Whether each timer is to be in the index.
     timers: HashMap<Timer, bool>,
 }
 
 impl Overlay {
-    /// Nothing yet, on top of what `previous` left behind.
+    /// No changes yet, on top of the transaction `previous`.
     #[must_use]
     pub fn new(previous: Meta) -> Self {
-        let (days, late, customers, runs, timers) = Default::default();
-        Self { meta: previous, previous, days, late, customers, runs, timers }
+        Self {
+            meta: previous,
+            previous,
+            days: HashSet::new(),
+            late: HashMap::new(),
+            customers: Vec::new(),
+            runs: Vec::new(),
+            timers: HashMap::new(),
+        }
     }
 
-    /// Whether an event took effect in this transaction, within the window. What lies on disk is asked of
-    /// [`PartitionStore::remembers`](super::store::PartitionStore::remembers).
+    /// Whether an event took effect in this transaction, within the window.
+    /// [`PartitionStore::remembers`](super::store::PartitionStore::remembers) answers the same for the disk.
     #[must_use]
     pub fn knows(&self, window: Window, sighting: &Sighting) -> bool {
         let Sighting { id, now, .. } = *sighting;
@@ -43,7 +51,8 @@ impl Overlay {
         in_day || (place.late && in_late())
     }
 
-    /// Remembers an event that takes effect. Never one that becomes a dead letter: a redrive of it must count.
+    /// Remembers an event that takes effect. An event that becomes a dead letter is never remembered, so that
+    /// its redrive counts.
     pub fn remember(&mut self, window: Window, sighting: &Sighting) {
         let Sighting { id, now, .. } = *sighting;
         let place = window.place(sighting.day, now);
@@ -55,9 +64,10 @@ impl Overlay {
         }
     }
 
-    /// Sets a customer's value. Each customer once: the order is kept, and the last one counts.
-    pub fn put_customer(&mut self, key: &[u8], customer: &Customer<'_>) {
-        self.customers.push((key.into(), value::encode(customer)));
+    /// Sets a customer's value. Set each customer once: the order is kept, and of two values the last one
+    /// counts.
+    pub(crate) fn put_customer(&mut self, key: &[u8], customer: &Customer<'_>) {
+        self.customers.push((key.into(), format::encode(customer)));
     }
 
     /// Puts a timer into the index.
@@ -70,7 +80,7 @@ impl Overlay {
         self.timers.insert(timer, false);
     }
 
-    /// The timers changed, and whether each is to be in the index.
+    /// The changed timers, and whether each is to be in the index.
     pub fn timers(&self) -> impl Iterator<Item = (&Timer, bool)> {
         self.timers.iter().map(|(timer, is_set)| (timer, *is_set))
     }
@@ -78,7 +88,7 @@ impl Overlay {
     /// Sets where the transaction leaves the partition. Nothing is added afterwards.
     pub fn finish(&mut self, meta: Meta) {
         self.meta = meta;
-        self.runs = self.gathered();
+        self.runs = self.sorted_runs();
     }
 
     /// Where the transaction leaves the partition.
@@ -87,12 +97,13 @@ impl Overlay {
         &self.meta
     }
 
-    /// The customers changed.
+    /// The changed customers: key and value.
     pub fn customers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.customers.iter().map(|(key, value)| (&**key, value.as_slice()))
     }
 
-    /// The new ids by bucket, in the order in which they lie on disk: RocksDB takes neighbours more cheaply.
+    /// The new ids by bucket, in the order of their keys on disk. RocksDB writes neighbouring keys at less
+    /// cost.
     #[must_use]
     pub fn runs(&self) -> &[Run] {
         &self.runs
@@ -104,7 +115,7 @@ impl Overlay {
         Chunk { meta: self.meta, previous_clock_ms: self.previous.clock_ms, runs: self.runs.clone() }
     }
 
-    fn gathered(&self) -> Vec<Run> {
+    fn sorted_runs(&self) -> Vec<Run> {
         let mut runs: HashMap<(Day, Day), Vec<[u8; 16]>> = HashMap::new();
         for (day, id) in &self.days {
             runs.entry((*day, 0)).or_default().push(id.0);

@@ -9,7 +9,7 @@ use devkit::kafka::Node;
 use kafka::publisher::{Delivery, Limits};
 use kafka::{Cluster, Connection, Outgoing, Publisher, TopicRequest};
 use lifecycle::{Health, Stop};
-use processor::domain::window::Window;
+use processor::domain::time::window::Window;
 use processor::state::memory::Budget;
 use processor::{Error, Settings, run};
 use schemas::codec;
@@ -181,7 +181,8 @@ impl Running {
     }
 }
 
-/// A lasting name, so that a wiped disk comes back as the same member and need not wait for the dead one's session.
+/// A lasting name, so that a wiped disk comes back as the same member and need not wait for the dead one's
+/// session.
 pub(crate) fn settings() -> Settings {
     Settings {
         state: PathBuf::new(),

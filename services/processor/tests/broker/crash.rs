@@ -1,5 +1,5 @@
-//! The crash table of the commit protocol, each row with a real SIGKILL at its point, survived on the same disk and, from C2 on, on
-//! an empty one.
+//! The crash table of the commit protocol, each row with a real SIGKILL at its point, survived on the same
+//! disk and, from C2 on, on an empty one.
 
 use schemas::topic::Topic;
 
@@ -71,8 +71,8 @@ fn a_chain_of_kills_leaves_each_event_once() {
     successor.stopped();
 }
 
-/// Killed wherever it happens to be, again and again, while one small transaction follows the other: by chance C4, C5 or C8, which have
-/// drills of their own elsewhere.
+/// Killed wherever it happens to be, again and again, while one small transaction follows the other: by
+/// chance C4, C5 or C8, which have drills of their own elsewhere.
 #[test]
 fn a_kill_at_any_moment_leaves_each_event_once() {
     let bench = Bench::new("anywhere.");

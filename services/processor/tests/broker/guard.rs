@@ -1,4 +1,5 @@
-//! What stops a zombie, tried on a real broker: positions go into a transaction only with a living membership.
+//! What stops a zombie, tried on a real broker: positions go into a transaction only with a living
+//! membership.
 
 use std::time::Duration;
 
@@ -45,8 +46,8 @@ fn position() -> Position {
     Position { partition: 0, next: NextOffset(7), metadata: "1:test:1".to_owned() }
 }
 
-/// A consumer that never joined has no generation; librdkafka sends its positions nevertheless, and the broker takes them
-/// without a check.
+/// A consumer that never joined has no generation; librdkafka sends its positions nevertheless, and the
+/// broker takes them without a check.
 #[test]
 fn p2_positions_of_a_consumer_that_never_joined_are_refused() {
     let bench = Bench::new("never-joined.");

@@ -1,4 +1,5 @@
-//! The processor against a real Kafka: each event once, across restarts, kills, lost disks, outages and refusals.
+//! The processor against a real Kafka: each event once, across restarts, kills, lost disks, outages and
+//! refusals.
 
 mod bench;
 mod crash;

@@ -151,7 +151,8 @@ fn p1_an_input_that_was_made_anew_is_refused_with_the_disk_and_without() {
     assert!(why.contains("accept-loss"), "{why}");
 }
 
-/// R3: customers that were deleted from the compacted changelog are known to nobody; its newest meta would look whole.
+/// R3: customers that were deleted from the compacted changelog are known to nobody; its newest meta would
+/// look whole.
 #[test]
 fn p2_a_state_changelog_that_was_cut_is_refused_where_the_disk_has_not_read_it() {
     let bench = Bench::new("state-cut.");

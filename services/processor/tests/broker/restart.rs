@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kafka::NextOffset;
-use processor::state::meta::Progress;
+use processor::state::meta::ChangelogPositions;
 use processor::{Error, SessionError};
 use schemas::topic::Topic;
 
@@ -14,7 +14,7 @@ mod damage;
 
 impl Bench {
     /// How far the changelogs are on the disk of a processor that has ended.
-    fn progress(&self, disk: &str, partition: i32) -> Progress {
+    fn progress(&self, disk: &str, partition: i32) -> ChangelogPositions {
         self.store(disk, partition).progress().expect("reads").unwrap_or_default()
     }
 
@@ -31,8 +31,9 @@ impl Bench {
     }
 }
 
-/// P1, P3: the last run knows what those before it did until they were killed, and reads only the changelogs' tails. That it needs no
-/// more is shown by taking the rest away. What the last kill met was committed, and not on disk.
+/// P1, P3: the last run knows what those before it did until they were killed, and reads only the changelogs'
+/// tails. That it needs no more is shown by taking the rest away. What the last kill met was committed, and
+/// not on disk.
 #[test]
 fn p3_the_same_disk_goes_on_without_the_whole_changelog() {
     let bench = Bench::new("same-disk.");
@@ -133,7 +134,8 @@ fn p1_two_instances_share_the_work() {
     bench.assert_each_once(0..500);
 }
 
-/// Two processes under one name fence each other, and would do so without end. One of them says so and goes; the other goes on.
+/// Two processes under one name fence each other, and would do so without end. One of them says so and goes;
+/// the other goes on.
 #[test]
 fn p1_of_two_processes_under_one_name_one_goes() {
     let bench = Bench::new("contest.");

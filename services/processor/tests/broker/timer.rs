@@ -44,8 +44,8 @@ fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs()
 }
 
-/// P5: thirty days after a suppression was lifted its tombstone follows, once, though no record comes; and neither a restart nor
-/// a lost disk makes the timers forget.
+/// P5: thirty days after a suppression was lifted its tombstone follows, once, though no record comes; and
+/// neither a restart nor a lost disk makes the timers forget.
 #[test]
 fn p5_time_passes_without_input_and_over_restarts() {
     let bench = Bench::new("timer.");

@@ -5,7 +5,7 @@ use std::fmt;
 use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashSet};
-use processor::transaction::protocol::State;
+use processor::commit::protocol::State;
 
 use crate::oracle::{Broken, is_done, judge};
 use crate::world::choice::{moves, quiet};
@@ -24,16 +24,16 @@ impl Explored {
     pub(crate) fn unvisited(&self) -> Vec<State> {
         // Ready and Begun pass at once: what is to be done there is nobody else's business.
         let waits = [
-            State::Fresh,
+            State::NeedsProducer,
             State::Sent,
             State::Flushed,
-            State::Entered,
-            State::Offered,
+            State::GateHeld,
+            State::OffsetsSent,
             State::Committed,
-            State::Refused,
-            State::Broken,
+            State::MustAbort,
+            State::ProducerLost,
             State::InDoubt,
-            State::Decided,
+            State::Settled,
         ];
         waits.into_iter().filter(|state| !self.protocol.contains(state)).collect()
     }
@@ -129,8 +129,8 @@ impl Visited {
         (index, index == next)
     }
 
-    /// A state from which the quiet world never gets done. That there is none means: from every state some path without a
-    /// fault leads to the end, so every fair schedule does.
+    /// A state from which the quiet world never gets done. That there is none means: from every state some
+    /// path without a fault leads to the end, so every fair schedule does.
     fn stuck(&self) -> Option<u32> {
         let mut good = vec![false; self.quiet.len()];
         let mut path = Vec::new();

@@ -1,11 +1,16 @@
-//! The commit protocol, explored: the very state machine that drives the processor (`transaction::protocol`) runs on a
-//! cluster and with owners that are plain values, and whatever can happen next, happens.
+//! The commit protocol, explored. The state machine and the loop that drive the processor
+//! (`commit::protocol`) run on a cluster and with owners that are plain values. Everything that can happen
+//! next is tried.
 //!
-//! `world` is what there is and what can happen · `oracle` the promises, judged from outside · `explore` every state, the
-//! shortest story of a fault first · `walk` long runs by seed · `teeth` what breaks when a rule does.
+//! * `world`: what exists, and what can happen.
+//! * `oracle`: the promises, judged from outside.
+//! * `explore`: visits every state, and finds the shortest story of a broken promise.
+//! * `walk`: long random runs, each from a seed.
+//! * `teeth`: which promise breaks when a rule is broken on purpose.
 //!
-//! `AFTERSEND_MODEL_SEED` replays one run, `AFTERSEND_MODEL_RUNS` makes more of them, `AFTERSEND_MODEL_FAULTS` explores with so many faults:
-//! one more costs about ten times the states, so name the one test that is meant.
+//! `AFTERSEND_MODEL_SEED` replays one run, `AFTERSEND_MODEL_RUNS` makes more runs, and
+//! `AFTERSEND_MODEL_FAULTS` sets the number of faults to explore with. One more fault costs about ten times
+//! the states, so name the one test that you mean.
 
 #![expect(
     clippy::panic,
@@ -50,8 +55,9 @@ fn keeps_every_promise(scene: &Scene) -> Explored {
     explored
 }
 
-/// P1, P2, P3: any two of: a kill, a lost reply, a request that comes late or twice, a session that ends unnoticed, a rebalance,
-/// a timeout at the broker, a disk that fails, is lost or is old, a doubt that is given up; anywhere, in any order.
+/// P1, P2, P3: any two of: a kill, a lost reply, a request that comes late or twice, a session that ends
+/// unnoticed, a rebalance, a timeout at the broker, a disk that fails, is lost or is old, a doubt that is
+/// given up; anywhere, in any order.
 #[test]
 fn p1_p2_p3_two_owners_keep_their_promises_wherever_two_faults_strike() {
     let explored = keeps_every_promise(&scene(ONE_PARTITION, faults(2)));

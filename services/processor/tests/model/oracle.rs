@@ -1,5 +1,5 @@
-//! The promises, judged from outside: from what a reader of committed records sees, and from the disks. It knows nothing of
-//! how the protocol judges.
+//! The promises, judged from outside: from what a reader of committed records sees, and from the disks. It
+//! knows nothing of how the protocol judges.
 
 use std::fmt;
 
@@ -95,7 +95,8 @@ fn judge_disks(world: &World, p: usize, held: [bool; OWNERS]) -> Option<Broken> 
     world.owners.iter().enumerate().find_map(judge)
 }
 
-/// Whether everything is done: all events given out, their positions committed, and every partition open at its owner.
+/// Whether everything is done: all events given out, their positions committed, and every partition open at
+/// its owner.
 pub(crate) fn is_done(world: &World, scene: &Scene) -> bool {
     let broker = &world.broker;
     let quiet = broker.coordinators.iter().all(|it| it.phase == Phase::Idle)

@@ -1,5 +1,5 @@
-//! The model bites: a rule is broken on purpose, and a promise breaks with it. So each rule has its reason here, and the
-//! model is known to see what it is for.
+//! The model bites: a rule is broken on purpose, and a promise breaks with it. So each rule has its reason
+//! here, and the model is known to see what it is for.
 
 use crate::explore::explore;
 use crate::oracle::Broken;
@@ -66,16 +66,16 @@ fn p2_without_a_flush_positions_are_committed_without_their_records() {
     broken_by(&[Breakage::CommitBeforeFlush], one_partition(0), halved);
 }
 
-/// Either would do: records that lie below the watermark before anything can be committed, or a watermark that is read when
-/// nothing is pending any more.
+/// Either would do: records that lie below the watermark before anything can be committed, or a watermark
+/// that is read when nothing is pending any more.
 #[test]
 fn p1_with_neither_flush_before_offsets_nor_stable_fetch_a_successor_misses_a_transaction() {
     let both = [Breakage::OffsetsBeforeFlush, Breakage::UnstableFetch];
     broken_by(&both, one_partition(1), doubled);
 }
 
-/// Either would do for P1: a commit that a rebalance can't get into, or a partition that is given back only when no transaction
-/// is under way.
+/// Either would do for P1: a commit that a rebalance can't get into, or a partition that is given back only
+/// when no transaction is under way.
 #[test]
 fn p1_with_neither_gate_nor_letting_go_a_returned_partition_is_committed_twice() {
     broken_by(&[Breakage::NoGate, Breakage::NoLettingGo], one_partition(1), doubled);

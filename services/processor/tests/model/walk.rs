@@ -1,4 +1,5 @@
-//! Long runs at random: further than every state can be visited, with more owners, records and faults. A seed decides all.
+//! Long runs at random: further than every state can be visited, with more owners, records and faults. A seed
+//! decides all.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -1,6 +1,6 @@
 //! The world: a cluster, its owners, and everything that can happen next.
 
-use processor::transaction::protocol::{Act, Reply};
+use processor::commit::protocol::{Act, Next, Reply};
 
 pub(crate) mod broker;
 pub(crate) mod choice;
@@ -20,7 +20,8 @@ pub(crate) enum Luck {
     ReplyLost,
     /// The client gives it up, and the network delivers it later, or never.
     Late,
-    /// The client's library sends it again on a new connection, and has its answer; the first copy comes later, or never.
+    /// The client's library sends it again on a new connection, and has its answer; the first copy comes
+    /// later, or never.
     Twice,
 }
 
@@ -147,7 +148,10 @@ impl World {
 
     /// What owner `o` is to do next in its transaction.
     pub(crate) fn act(&self, o: usize) -> Option<Act> {
-        self.owners[o].transaction?.state.act().ok()
+        match self.owners[o].transaction?.state.next() {
+            Next::Act(act) => Some(act),
+            Next::End(_) => None,
+        }
     }
 
     fn is_starting(&self, o: usize) -> bool {
@@ -161,7 +165,7 @@ impl World {
 
     /// Whether a rebalance must wait for owner `o`.
     pub(crate) fn is_gate_held(&self, o: usize, scene: &Scene) -> bool {
-        let inside = self.owners[o].transaction.is_some_and(|it| it.state.is_inside_gate());
+        let inside = self.owners[o].transaction.is_some_and(|it| it.is_inside_gate);
         inside && !scene.has(Breakage::NoGate)
     }
 
@@ -170,7 +174,7 @@ impl World {
         let busy = self.broker.coordinators[o].is_busy();
         match act {
             Act::Flush | Act::Offsets | Act::Renew => !busy,
-            Act::Ask => {
+            Act::ReadCommitted => {
                 let shares = self.owners[o].transaction.map(|it| it.shares).unwrap_or_default();
                 !shares.iter().enumerate().any(|(p, share)| share.is_some() && self.broker.is_unstable(p))
             }
@@ -193,12 +197,9 @@ impl World {
         match what {
             Move::Begin(o, records) => drive(self, o, &|driver| driver.begin(records)),
             Move::Turn(o, luck) => drive(self, o, &|driver| driver.turn(luck)),
-            Move::DiskFails(o) => drive(self, o, &|driver| driver.reply(Act::Apply, Reply::Refused)),
+            Move::DiskFails(o) => drive(self, o, &|driver| driver.reply(Reply::Refused)),
             Move::GiveUp(o) if self.is_starting(o.into()) => self.init(o.into(), true),
-            Move::GiveUp(o) => {
-                let act = self.act(o.into()).unwrap_or(Act::Renew);
-                drive(self, o, &|driver| driver.reply(act, Reply::GivenUp));
-            }
+            Move::GiveUp(o) => drive(self, o, &|driver| driver.reply(Reply::GivenUp)),
             Move::Restore(o, p) => {
                 restore::step(&mut self.owners[usize::from(o)], &self.broker, scene, p.into());
             }
@@ -297,7 +298,8 @@ impl World {
         }
     }
 
-    /// What the disk was like after its transaction `seq`: it held what was committed, or the oracle would have said so.
+    /// What the disk was like after its transaction `seq`: it held what was committed, or the oracle would
+    /// have said so.
     fn find_old_disk(&mut self, o: usize, p: usize, seq: u8) {
         let mut disk = Disk::default();
         let broker = &self.broker;

@@ -1,23 +1,32 @@
+//! Writing the ids of a restore.
+
 use std::fs;
 
 use rocksdb::{IngestExternalFileOptions, SstFileWriter};
 
 use super::folder::absent_is_fine;
-use super::{IDS, PartitionStore, StoreError};
-use crate::domain::window::LATE;
+use super::key::{self, IDS};
+use super::{PartitionStore, StoreError};
+use crate::domain::time::window::LATE;
 use crate::state::changelog::Run;
 
-/// Ids gathered before they become a file: 20 MB.
+/// Ids that are gathered before they become a file: 20 MB.
 const IDS_MAX: usize = 1 << 20;
-/// Below this many they go the usual way: a file of their own would be too small, and each costs a wait for the disk.
+/// Fewer ids than this are written as a batch. A file would be too small, and each file costs a wait for the
+/// disk.
 const FILE_MIN: usize = 1 << 15;
 
-/// Ids of a restore, gathered, sorted and put into the store as whole files: what is read in the order of time needs no memtable, no
-/// log, and hardly a compaction.
+/// The length of a key and of the day behind it, in bytes.
+const ENTRY_BYTES: usize = key::ID_BYTES + 2;
+
+/// The ids of a restore: gathered, sorted, and put into the store as whole files.
+///
+/// The dedupe changelog is in the order of time. So a whole file needs no memtable, no write-ahead log, and
+/// hardly a compaction.
 pub(crate) struct Bulk<'a> {
     store: &'a PartitionStore,
     /// `bucket ‖ id ‖ day of the append`, as in the store's keys and values.
-    entries: Vec<[u8; 20]>,
+    entries: Vec<[u8; ENTRY_BYTES]>,
 }
 
 impl<'a> Bulk<'a> {
@@ -25,28 +34,28 @@ impl<'a> Bulk<'a> {
         Self { store, entries: Vec::new() }
     }
 
-    /// Gathers a run; answers whether it is time to [`write`](Self::write).
+    /// Gathers a run. Returns whether it is time to [`write`](Self::write).
     pub(crate) fn put_run(&mut self, run: &Run) -> bool {
-        let (bucket, appended) = (run.bucket.to_be_bytes(), run.appended.to_be_bytes());
-        self.entries.extend(run.ids.iter().map(|id| {
-            let mut entry = [0; 20];
-            entry[..2].copy_from_slice(&bucket);
-            entry[2..18].copy_from_slice(id);
-            entry[18..].copy_from_slice(&appended);
+        let appended = run.appended.to_be_bytes();
+        self.entries.extend(run.ids().map(|id| {
+            let mut entry = [0; ENTRY_BYTES];
+            entry[..key::ID_BYTES].copy_from_slice(&key::id(run.bucket, id));
+            entry[key::ID_BYTES..].copy_from_slice(&appended);
             entry
         }));
         self.entries.len() >= IDS_MAX
     }
 
-    /// Puts everything gathered into the store. It is there for good when this returns: positions may be noted.
+    /// Puts everything gathered into the store. Once this returns, the ids are durable, and positions behind
+    /// them may be noted.
     ///
     /// # Errors
     /// Where RocksDB fails.
     pub(crate) fn write(&mut self) -> Result<(), StoreError> {
         self.entries.sort_unstable();
-        // Of two appends of a late id, the later one counts: it comes last.
+        // Of two appends of a late id, the later one counts. It sorts last.
         self.entries.dedup_by(|later, kept| {
-            let same = later[..18] == kept[..18];
+            let same = later[..key::ID_BYTES] == kept[..key::ID_BYTES];
             if same {
                 *kept = *later;
             }
@@ -74,12 +83,13 @@ impl<'a> Bulk<'a> {
     fn ingest(&self) -> Result<(), StoreError> {
         let store = self.store;
         let failed = |source| store.failed(source);
-        // In the store's folder, so that it can be moved, and goes with it.
+        // In the store's folder, so that RocksDB can move the file, and so that a wipe removes it.
         let file = store.path.join("restored.ids");
-        // A crash may have left it as a second name of a file that the store has taken over by now: it must not be written over.
+        // After a crash this name may be a second link to a file that the store has taken over. Remove it,
+        // never overwrite it.
         absent_is_fine(fs::remove_file(&file))
             .map_err(|source| StoreError::File { path: store.path.clone(), source })?;
-        let options = store.shared.ids_options();
+        let options = store.memory.ids_options();
         let mut writer = SstFileWriter::create(&options);
         writer.open(&file).map_err(failed)?;
         for entry in &self.entries {
@@ -99,7 +109,8 @@ impl std::fmt::Debug for Bulk<'_> {
     }
 }
 
-fn parts(entry: &[u8; 20]) -> (&[u8], &[u8]) {
-    let (key, appended) = entry.split_at(18);
-    (key, if key[..2] == LATE.to_be_bytes() { appended } else { &[] })
+/// Key and value of an entry. Only a late id has a value.
+fn parts(entry: &[u8; ENTRY_BYTES]) -> (&[u8], &[u8]) {
+    let (key, appended) = entry.split_at(key::ID_BYTES);
+    (key, if key::day_of_id(key) == Some(LATE) { appended } else { &[] })
 }

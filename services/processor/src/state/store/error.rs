@@ -1,9 +1,11 @@
+//! Why a store fails.
+
 use std::path::{Path, PathBuf};
 
 use rocksdb::ErrorKind;
 use thiserror::Error;
 
-use crate::state::identity::{Identity, Log};
+use crate::state::identity::{Log, StoreIdentity};
 use crate::state::meta::Meta;
 
 /// The store failed.
@@ -18,7 +20,7 @@ pub enum StoreError {
         #[source]
         source: rocksdb::Error,
     },
-    /// The system refused to change a file of it.
+    /// The system refused to change one of its files.
     #[error("state store {path} failed: check the folder's owner")]
     File {
         /// The partition's folder.
@@ -27,7 +29,8 @@ pub enum StoreError {
         #[source]
         source: std::io::Error,
     },
-    /// Its files are damaged or missing. Nothing is lost: the changelogs have it all, and the next restore wipes the folder.
+    /// Its files are damaged or missing. Nothing is lost: the changelogs have everything, and the next
+    /// restore wipes the folder.
     #[error("state store {path} is damaged ({what})")]
     Corrupt {
         /// The partition's folder.
@@ -35,7 +38,7 @@ pub enum StoreError {
         /// What is wrong.
         what: String,
     },
-    /// It is somebody else's.
+    /// It belongs to another cluster, topic or partition.
     #[error(
         "state store {path} belongs to {found:?}, not to {wanted:?}: point AFTERSEND_STATE at another folder"
     )]
@@ -43,11 +46,11 @@ pub enum StoreError {
         /// The partition's folder.
         path: PathBuf,
         /// What it belongs to.
-        found: Box<Identity>,
+        found: Box<StoreIdentity>,
         /// What was opened.
-        wanted: Box<Identity>,
+        wanted: Box<StoreIdentity>,
     },
-    /// A topic that it was made from was deleted and made anew since.
+    /// A topic that it was made from was deleted and created again since.
     #[error("state store {path} was made from another {log:?} topic than the one of that name now")]
     Recreated {
         /// The partition's folder.
@@ -57,7 +60,7 @@ pub enum StoreError {
         /// Where the store stands, where it holds anything.
         meta: Option<Box<Meta>>,
     },
-    /// What it holds does not read.
+    /// A value in it can't be read.
     #[error("state store {path} does not read ({what}): it was written by another version")]
     Unreadable {
         /// The partition's folder.
@@ -76,21 +79,21 @@ impl StoreError {
         Self::Rocks { path, source }
     }
 
-    /// Whether the store's files are damaged: what wiping and restoring mends. Whoever meets it starts over; the folder is
-    /// marked, and the restore does the rest.
+    /// Whether the store's files are damaged, which wiping and restoring repairs. The folder is already
+    /// marked as damaged: start the session over, and its restore does the rest.
     #[must_use]
     pub fn is_corruption(&self) -> bool {
         matches!(self, Self::Corrupt { .. })
     }
 
-    /// Whether it is still open elsewhere: in this process a flush may be ending, for which it was kept open.
+    /// Whether this process still has it open: a background flush may keep it open until it ends.
     #[must_use]
     pub fn is_held(&self) -> bool {
         matches!(self, Self::Rocks { source, .. } if source.as_ref().contains("lock hold by current process"))
     }
 }
 
-/// A file that is missing from a database is damage; a full disk, or a lock that another process holds, is none.
+/// A file that is missing from a database is damage. A full disk, or another process's lock, is not.
 fn is_damage(error: &rocksdb::Error) -> bool {
     match error.kind() {
         ErrorKind::Corruption => true,

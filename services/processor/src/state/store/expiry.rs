@@ -1,35 +1,37 @@
-//! Forgetting ids whose time is over, a little at a time: whole files first, which costs nothing; what is left of each day by
-//! one range; late ids one by one, since each has a time of its own. Nothing depends on it: a look-up judges by the window
-//! again.
+//! Forgets ids that are older than the window, a few at a time.
+//!
+//! Whole files go first, which costs nothing. The rest of each day goes as one range. Late ids go one by one,
+//! because each has its own append day. No result depends on this: a look-up checks the window again.
 
 use std::sync::PoisonError;
 
 use rocksdb::{Direction, IteratorMode, ReadOptions, WriteBatch};
 
-use super::{IDS, PartitionStore, StoreError};
-use crate::domain::window::{Day, LATE, Window};
+use super::key::{self, IDS};
+use super::{PartitionStore, StoreError};
+use crate::domain::time::window::{Day, LATE, Window};
 
-/// Days whose remains go in one call.
+/// Days whose remaining ids are forgotten in one call.
 const DAYS_PER_CALL: usize = 4;
-/// Late ids looked at in one call: some milliseconds.
+/// Late ids that are looked at in one call. That takes some milliseconds.
 const LATE_PER_CALL: usize = 10_000;
 
-/// Where the forgetting stands.
+/// How far the forgetting has come.
 #[derive(Debug, Default)]
 pub(super) struct Expiry {
-    /// The day for which it is done, or under way.
+    /// The day for which it is done or under way.
     now: Option<Day>,
-    /// Whether every whole day has gone.
+    /// Whether every whole day is gone.
     days_gone: bool,
-    /// The late id to look at next; `None` is the first. It goes round whatever day it is: where more come than are looked at in a
-    /// day, each has its turn nevertheless.
+    /// The late id to look at next; `None` is the first. It is kept when the day changes: even where more
+    /// late ids come in a day than are looked at, each one gets its turn.
     late_next: Option<Box<[u8]>>,
     done: bool,
 }
 
 impl PartitionStore {
-    /// Forgets some of the ids whose time is over when the clock stands at `now`; answers whether that was all. Bounded, in
-    /// milliseconds, so it is to be called again: it goes on where it stood.
+    /// Forgets some of the ids that are too old on day `now`. Returns whether that was all. Each call takes
+    /// some milliseconds at most, and the next one continues where it stopped.
     ///
     /// # Errors
     /// Where RocksDB fails.
@@ -53,18 +55,18 @@ impl PartitionStore {
     }
 
     fn drop_files(&self, first_kept: Day) -> Result<(), StoreError> {
-        let (from, to) = ((LATE + 1).to_be_bytes(), first_kept.to_be_bytes());
+        let (from, to) = (key::bucket(LATE + 1), key::bucket(first_kept));
         let dropped = self.db.delete_file_in_range_cf(self.family(IDS), from, to);
         dropped.map_err(|source| self.failed(source))
     }
 
-    /// Answers whether nothing is left below `first_kept`.
+    /// Returns whether no day below `first_kept` is left.
     fn drop_days(&self, first_kept: Day) -> Result<bool, StoreError> {
         let ids = self.family(IDS);
         for _ in 0..DAYS_PER_CALL {
             let Some(oldest) = self.oldest_below(first_kept)? else { return Ok(true) };
             let mut batch = WriteBatch::default();
-            batch.delete_range_cf(ids, oldest.to_be_bytes(), (oldest + 1).to_be_bytes());
+            batch.delete_range_cf(ids, key::bucket(oldest), key::bucket(oldest + 1));
             self.db.write(batch).map_err(|source| self.failed(source))?;
         }
         Ok(false)
@@ -72,16 +74,16 @@ impl PartitionStore {
 
     fn oldest_below(&self, first_kept: Day) -> Result<Option<Day>, StoreError> {
         let mut within = ReadOptions::default();
-        within.set_iterate_range((LATE + 1).to_be_bytes().to_vec()..first_kept.to_be_bytes().to_vec());
+        within.set_iterate_range(key::bucket(LATE + 1).to_vec()..key::bucket(first_kept).to_vec());
         let first = self.db.iterator_cf_opt(self.family(IDS), within, IteratorMode::Start).next();
         let (key, _) = match first {
             None => return Ok(None),
             Some(entry) => entry.map_err(|source| self.failed(source))?,
         };
-        Ok(bucket(&key))
+        Ok(key::day_of_id(&key))
     }
 
-    /// Answers where to go on.
+    /// Returns where the next call continues.
     fn drop_late(
         &self,
         window: Window,
@@ -90,7 +92,7 @@ impl PartitionStore {
     ) -> Result<Option<Box<[u8]>>, StoreError> {
         let ids = self.family(IDS);
         let mut within = ReadOptions::default();
-        within.set_iterate_upper_bound((LATE + 1).to_be_bytes().to_vec());
+        within.set_iterate_upper_bound(key::bucket(LATE + 1).to_vec());
         within.fill_cache(false);
         let start = from.map_or(IteratorMode::Start, |key| IteratorMode::From(key, Direction::Forward));
         let mut entries = self.db.iterator_cf_opt(ids, within, start);
@@ -108,11 +110,7 @@ impl PartitionStore {
     }
 }
 
-/// The first day that the window may still ask for.
+/// The first day that the window may still need.
 fn first_kept(window: Window, now: Day) -> Day {
     (LATE + 1..=now).find(|day| !window.day_expired(*day, now)).unwrap_or(now)
-}
-
-fn bucket(key: &[u8]) -> Option<Day> {
-    key.first_chunk().map(|day| Day::from_be_bytes(*day))
 }

@@ -1,4 +1,4 @@
-//! A partition's folder: told sound from damaged, and wiped so that a crash leaves nothing half (C13).
+//! A partition's folder: detects damage, and wipes it safely even if the process crashes half-way (C13).
 
 use std::ffi::OsString;
 use std::fs;
@@ -9,11 +9,11 @@ use tracing::{error, warn};
 
 use super::StoreError;
 
-/// What a folder on its way out is called at first.
+/// What the name of a folder begins with while it is being removed.
 const TRASH: &str = ".trash-";
 
-/// Refuses a folder that was found damaged while it was used, or that has files and no word of which are valid: RocksDB would
-/// take it for new, and old logs in it for its own.
+/// Refuses a folder that was found damaged while it was in use, or that has files but no CURRENT file.
+/// RocksDB would take the latter for a new folder, and replay the old logs in it as its own.
 pub(super) fn refuse_damage(path: &Path) -> Result<(), StoreError> {
     let damaged = |what: &str| Err(StoreError::Corrupt { path: path.to_owned(), what: what.to_owned() });
     if mark(path).exists() {
@@ -32,7 +32,7 @@ pub(super) fn refuse_damage(path: &Path) -> Result<(), StoreError> {
     if has_data { damaged("CURRENT is missing") } else { Ok(()) }
 }
 
-/// Marks the folder as damaged, for whoever opens it next.
+/// Marks the folder as damaged. The next opening refuses it.
 pub(super) fn condemn(path: &Path) {
     error!(path = %path.display(), "state store is damaged: it is wiped and restored when it is opened next");
     if let Err(error) = fs::write(mark(path), b"") {
@@ -40,10 +40,10 @@ pub(super) fn condemn(path: &Path) {
     }
 }
 
-/// Removes the folder: renamed first, so that no crash leaves a part of it to be opened.
+/// Removes the folder. It is renamed first, so that after a crash no part of it can be opened.
 ///
 /// # Errors
-/// Where the system refuses to rename it. What can't be removed after that is left to [`sweep`].
+/// Where the system refuses to rename it. What can't be removed afterwards is left to [`sweep`].
 pub(crate) fn wipe(path: &Path) -> io::Result<()> {
     let trash = beside(path, &format!("{TRASH}{:016x}-", rand::random::<u64>()), "");
     absent_is_fine(fs::rename(path, &trash))?;

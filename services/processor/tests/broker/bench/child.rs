@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use kafka::Connection;
 use lifecycle::{Health, Stop};
-use processor::transaction::drill::Order;
+use processor::drill::Order;
 use processor::{Settings, run};
 use schemas::token::TokenKey;
 use schemas::topic::Topics;

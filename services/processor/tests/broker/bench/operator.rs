@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use futures::executor::block_on;
-use processor::state::identity::{Identity, Origin};
-use processor::state::memory::{Budget, Shared};
+use processor::state::identity::{Origin, StoreIdentity};
+use processor::state::memory::{Budget, StoreMemory};
 use processor::state::store::PartitionStore;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
@@ -15,8 +15,8 @@ use schemas::topic::Topic;
 use crate::bench::{Bench, PARTITIONS, until};
 
 impl Bench {
-    /// `kafka-consumer-groups.sh --reset-offsets --to-offset`. It works only while the group is empty: when the session of a
-    /// member that stopped is over, since a static one doesn't leave.
+    /// `kafka-consumer-groups.sh --reset-offsets --to-offset`. It works only while the group is empty: when
+    /// the session of a member that stopped is over, since a static one doesn't leave.
     pub(crate) fn set_group_to(&self, partition: i32, next: i64) {
         let consumer: BaseConsumer =
             self.config().set("group.id", self.group()).create().expect("a consumer");
@@ -70,8 +70,8 @@ impl Bench {
         let folder = self.folder(disk, partition);
         std::fs::create_dir_all(folder.parent().expect("a folder of folders")).expect("makes");
         let (cluster, partitions, origin) = (None, PARTITIONS, Origin::default());
-        let identity = Identity { cluster, topic, partition, partitions, origin };
-        PartitionStore::open(&folder, &identity, &Shared::new(&Budget::least(1))).expect("opens")
+        let identity = StoreIdentity { cluster, topic, partition, partitions, origin };
+        PartitionStore::open(&folder, &identity, &StoreMemory::new(&Budget::least(1))).expect("opens")
     }
 
     fn admin(&self) -> AdminClient<DefaultClientContext> {

@@ -1,5 +1,5 @@
-//! What everybody else sees: committed records only, and the group's positions. Shares no code with the processor's restore
-//! but the reader of logs.
+//! What everybody else sees: committed records only, and the group's positions. Shares no code with the
+//! processor's restore but the reader of logs.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -79,7 +79,8 @@ impl Bench {
         })
     }
 
-    /// P1: each event of `numbers` took effect exactly once, counted three ways; and lies where its input lay.
+    /// P1: each event of `numbers` took effect exactly once, counted three ways; and lies where its input
+    /// lay.
     pub(crate) fn assert_each_once(&self, numbers: impl Iterator<Item = u32> + Clone) {
         let mut expected: Vec<String> = numbers.clone().map(event_id).collect();
         let records = self.records(Topic::Warehouse);

@@ -1,6 +1,6 @@
 //! The way on after each refusal: an operator gives something up, by name.
 
-use processor::reset::plan::Kind;
+use processor::reset::plan::ResetKind;
 use processor::reset::{ResetError, Resetter};
 use schemas::topic::Topic;
 
@@ -13,7 +13,7 @@ impl Bench {
     }
 
     /// What the command does: plan, say, carry out. Answers what it says.
-    fn reset(&self, kind: Kind) -> String {
+    fn reset(&self, kind: ResetKind) -> String {
         let resetter = self.resetter();
         let mut plans = None;
         until("the group is empty", || match resetter.plan(kind, &[]) {
@@ -38,7 +38,8 @@ impl Bench {
     }
 }
 
-/// What was cut from the input is lost; what was learnt before stays, and so do the ids, on the old disk and on a new one.
+/// What was cut from the input is lost; what was learnt before stays, and so do the ids, on the old disk and
+/// on a new one.
 #[test]
 fn p1_after_a_cut_input_a_reset_goes_on_with_the_state() {
     let bench = Bench::used("reset-cut.");
@@ -49,7 +50,7 @@ fn p1_after_a_cut_input_a_reset_goes_on_with_the_state() {
     }
     let why = bench.refusal();
     assert!(why.contains("aftersend reset processor accept-loss"), "{why}");
-    let said = bench.reset(Kind::AcceptLoss);
+    let said = bench.reset(ResetKind::AcceptLoss);
     assert!(said.contains("was never read, and is lost for good"), "{said}");
 
     bench.publish_events((0..200).step_by(3).chain(300..360));
@@ -74,7 +75,7 @@ fn p1_after_an_input_made_anew_a_reset_reads_it_from_its_beginning() {
     bench.publish_events(200..500);
     let why = bench.refusal();
     assert!(why.contains("accept-loss"), "{why}");
-    bench.reset(Kind::AcceptLoss);
+    bench.reset(ResetKind::AcceptLoss);
     bench.publish_events((0..500).step_by(7));
     let processor = bench.start("disk").ready();
     bench.worked_off();
@@ -91,7 +92,7 @@ fn p1_after_lost_ids_a_reset_goes_on_and_counts_copies_once_more_at_most() {
     assert!(bench.refusal().contains("inside the window"));
     let refused = bench.start("disk").failure().to_string();
     assert!(refused.contains("accept-loss"), "{refused}");
-    let said = bench.reset(Kind::AcceptLoss);
+    let said = bench.reset(ResetKind::AcceptLoss);
     assert!(said.contains("No input is lost") && said.contains("will count again"), "{said}");
     for _ in 0..2 {
         let processor = bench.start("disk").ready();
@@ -105,14 +106,15 @@ fn p1_after_lost_ids_a_reset_goes_on_and_counts_copies_once_more_at_most() {
     assert!(times[50..].iter().all(|times| *times == 1), "{times:?}");
 }
 
-/// A changelog is lost and what is left of the state with it: from the input's beginning, everything is told again, once. The disk
-/// of the old history gives way, and so does everything before the reset in the changelog.
+/// A changelog is lost and what is left of the state with it: from the input's beginning, everything is told
+/// again, once. The disk of the old history gives way, and so does everything before the reset in the
+/// changelog.
 #[test]
 fn p2_after_a_lost_changelog_a_reset_starts_over() {
     let bench = Bench::used("reset-over.");
     bench.make_anew(Topic::State);
     assert!(bench.refusal().contains("aftersend reset processor start-over"));
-    let said = bench.reset(Kind::StartOver);
+    let said = bench.reset(ResetKind::StartOver);
     assert!(said.contains("Every customer and every id is forgotten"), "{said}");
     let work = |numbers: std::ops::Range<u32>| {
         let processor = bench.start("disk").ready();
@@ -130,7 +132,7 @@ fn p2_after_a_lost_changelog_a_reset_starts_over() {
     assert_eq!(complaints(&bench), 260, "counted from nothing");
 
     // Again, with customers before it in the changelog, and with an empty disk behind it.
-    bench.reset(Kind::StartOver);
+    bench.reset(ResetKind::StartOver);
     wipe(&bench.disk("disk"));
     work(260..300);
     assert_eq!(complaints(&bench), 300, "counted from nothing");
@@ -139,15 +141,15 @@ fn p2_after_a_lost_changelog_a_reset_starts_over() {
     assert_eq!(complaints(&bench), 310, "and kept");
 }
 
-/// A disk that was elsewhere while the reset was made, and comes back when the group's position is forgotten: by the changelog alone
-/// it learns that what it remembers counts no more.
+/// A disk that was elsewhere while the reset was made, and comes back when the group's position is forgotten:
+/// by the changelog alone it learns that what it remembers counts no more.
 #[test]
 fn p1_a_disk_of_the_old_history_is_wiped_though_nobody_tells_it() {
     let bench = Bench::used("reset-old-disk.");
     for partition in partitions() {
         bench.cut(Topic::Raw, partition, bench.committed(partition).next.expect("a position").0);
     }
-    bench.reset(Kind::StartOver);
+    bench.reset(ResetKind::StartOver);
     let processor = bench.start("other").ready();
     bench.publish_events(200..300);
     bench.worked_off();
@@ -167,11 +169,11 @@ fn a_reset_is_refused_while_a_processor_runs_and_changes_nothing_by_itself() {
     let bench = Bench::used("reset-busy.");
     let stood: Vec<_> = partitions().map(|partition| bench.committed(partition)).collect();
     let processor = bench.start("disk").ready();
-    let refused = bench.resetter().plan(Kind::StartOver, &[]).expect_err("busy");
+    let refused = bench.resetter().plan(ResetKind::StartOver, &[]).expect_err("busy");
     assert!(matches!(refused, ResetError::Busy { members: 1, .. }), "{refused}");
     processor.stopped();
-    until("the group is empty", || bench.resetter().plan(Kind::StartOver, &[1]).is_ok());
-    let refused = bench.resetter().plan(Kind::StartOver, &[3]).expect_err("no such partition");
+    until("the group is empty", || bench.resetter().plan(ResetKind::StartOver, &[1]).is_ok());
+    let refused = bench.resetter().plan(ResetKind::StartOver, &[3]).expect_err("no such partition");
     assert!(matches!(refused, ResetError::NoPartition { partition: 3, partitions: 3 }), "{refused}");
     assert_eq!(partitions().map(|partition| bench.committed(partition)).collect::<Vec<_>>(), stood);
     bench.still_starts();
@@ -184,7 +186,7 @@ fn p2_a_state_that_is_not_whole_can_only_be_started_over() {
     bench.make_anew(Topic::State);
     let mut refused = None;
     until("the group is empty", || {
-        refused = bench.resetter().plan(Kind::AcceptLoss, &[0]).err();
+        refused = bench.resetter().plan(ResetKind::AcceptLoss, &[0]).err();
         !matches!(refused, Some(ResetError::Busy { .. }))
     });
     assert!(matches!(refused, Some(ResetError::Impossible { partition: 0, .. })), "{refused:?}");

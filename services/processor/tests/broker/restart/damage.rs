@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use kafka::NextOffset;
 use processor::state::changelog::{StateKey, decode_meta};
-use processor::state::meta::{Progress, Restoring};
+use processor::state::meta::{ChangelogPositions, Restoring};
 use schemas::topic::Topic;
 
 use crate::bench::view::partitions;
@@ -27,8 +27,8 @@ impl Bench {
     }
 }
 
-/// C11: each partition's store is damaged in another way. All are wiped and filled again, it is said of each, and nothing is lost or
-/// doubled.
+/// C11: each partition's store is damaged in another way. All are wiped and filled again, it is said of each,
+/// and nothing is lost or doubled.
 #[test]
 fn c11_damaged_stores_are_wiped_and_restored() {
     let bench = Bench::used("damaged.");
@@ -49,7 +49,8 @@ fn c11_damaged_stores_are_wiped_and_restored() {
     }
 }
 
-/// C12: killed when the customers were restored and the ids were not. Their meta already says what the group says.
+/// C12: killed when the customers were restored and the ids were not. Their meta already says what the group
+/// says.
 #[test]
 fn c12_an_interrupted_restore_is_gone_on_with_before_anything_is_processed() {
     let bench = Bench::used("interrupted.");
@@ -68,15 +69,15 @@ fn c12_an_interrupted_restore_is_gone_on_with_before_anything_is_processed() {
             }
             next = record.offset.next();
         }
-        batch.put_progress(&Progress::new(next, NextOffset(0)));
+        batch.put_progress(&ChangelogPositions::new(next, NextOffset(0)));
         batch.put_restoring(&restoring);
         batch.write().expect("writes");
     }
     bench.still_starts();
 }
 
-/// R3: a disk that was away for longer than tombstones are kept reads the customers again: one who was deleted meanwhile, and of
-/// whom the changelog knows nothing any more, does not come back.
+/// R3: a disk that was away for longer than tombstones are kept reads the customers again: one who was
+/// deleted meanwhile, and of whom the changelog knows nothing any more, does not come back.
 #[test]
 fn a_disk_that_was_away_for_too_long_forgets_customers_who_are_gone() {
     let bench = Bench::new("away.");

@@ -1,11 +1,12 @@
 //! Kafka, as far as the protocol leans on it: transactions, markers, pending positions, a group.
 //!
-//! One log per partition stands for its outputs and changelogs together. Epochs and generations are only ever compared
-//! with the newest, so a request carries whether it still has the newest: worlds that differ in the count alone are one.
+//! One log per partition stands for its outputs and changelogs together. Epochs and generations are only ever
+//! compared with the newest, so a request carries whether it still has the newest: worlds that differ in the
+//! count alone are one.
 
 use kafka::NextOffset;
+use processor::commit::protocol::Reply;
 use processor::state::meta::{Incarnation, Meta};
-use processor::transaction::protocol::Reply;
 
 /// Partitions at most.
 pub(crate) const PARTITIONS: usize = 2;
@@ -44,7 +45,7 @@ pub(crate) struct Entry {
 
 /// A position, and the text beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Told {
+pub(crate) struct CommittedOffset {
     pub(crate) mark: Mark,
     /// The owner whose latest attempt it is: all that the number in the text is ever compared with.
     pub(crate) attempt: Option<u8>,
@@ -70,7 +71,7 @@ pub(crate) struct Coordinator {
     /// Partitions in the transaction; those without their marker, once it is decided.
     pub(crate) data: [bool; PARTITIONS],
     pub(crate) offsets: bool,
-    pub(crate) pending: [Option<Told>; PARTITIONS],
+    pub(crate) pending: [Option<CommittedOffset>; PARTITIONS],
 }
 
 impl Coordinator {
@@ -104,7 +105,7 @@ pub(crate) enum Request {
     /// AddPartitionsToTxn and Produce.
     Produce(u8, Entry),
     /// AddOffsetsToTxn and TxnOffsetCommit.
-    Offsets([Option<Told>; PARTITIONS]),
+    Offsets([Option<CommittedOffset>; PARTITIONS]),
     /// EndTxn: whether to commit.
     End(bool),
     /// InitProducerId.
@@ -126,7 +127,7 @@ pub(crate) struct Late {
 pub(crate) struct Broker {
     pub(crate) logs: [Vec<Entry>; PARTITIONS],
     pub(crate) coordinators: [Coordinator; OWNERS],
-    pub(crate) committed: [Option<Told>; PARTITIONS],
+    pub(crate) committed: [Option<CommittedOffset>; PARTITIONS],
     /// Whether the group counts on it. A member that listens has the newest generation.
     pub(crate) member: [bool; OWNERS],
     pub(crate) assigned: [Option<u8>; PARTITIONS],
@@ -271,7 +272,8 @@ impl Broker {
         }
     }
 
-    /// The attempt of `by` is over: the next one draws another number, and nobody compares with this one any more.
+    /// The attempt of `by` is over: the next one draws another number, and nobody compares with this one any
+    /// more.
     pub(crate) fn end_attempt(&mut self, by: usize) {
         let number = u8::try_from(by).ok();
         let late = match &mut self.late {
@@ -286,8 +288,8 @@ impl Broker {
         }
     }
 
-    /// Writes a marker to partition `p`. Answers where entries vanished from the log, last one first: what is aborted is
-    /// invisible to everybody, and kept out of the model.
+    /// Writes a marker to partition `p`. Answers where entries vanished from the log, last one first: what is
+    /// aborted is invisible to everybody, and kept out of the model.
     pub(crate) fn mark_data(&mut self, by: usize, p: usize) -> Vec<u8> {
         let commit = self.coordinators[by].phase == Phase::Committing;
         self.coordinators[by].data[p] = false;

@@ -1,6 +1,6 @@
 //! What can happen next, what of it is a fault, and what a quiet world would do.
 
-use processor::transaction::protocol::Act;
+use processor::commit::protocol::Act;
 
 use super::broker::Phase;
 use super::owner::{Life, Owner, Part};
@@ -18,8 +18,8 @@ pub(crate) fn is_fault(world: &World, what: Move) -> bool {
     }
 }
 
-/// Everything that can happen in `world`, into `moves`. The first is what a world does in which nothing goes wrong any more;
-/// every other order of the moves that are no faults is explored too.
+/// Everything that can happen in `world`, into `moves`. The first is what a world does in which nothing goes
+/// wrong any more; every other order of the moves that are no faults is explored too.
 pub(crate) fn moves(world: &World, scene: &Scene, moves: &mut Vec<Move>) {
     moves.clear();
     let owners = (0..scene.owners).zip(0u8..);
@@ -100,7 +100,7 @@ fn work(world: &World, scene: &Scene, o: usize, n: u8, moves: &mut Vec<Move>) {
         None if owner.life == Life::Up => batches(owner, scene, n, moves),
         _ => {}
     }
-    if matches!(world.act(o), Some(Act::Renew | Act::Ask)) && !world.holds_any(o) {
+    if matches!(world.act(o), Some(Act::Renew | Act::ReadCommitted)) && !world.holds_any(o) {
         moves.push(Move::GiveUp(n));
     }
 }
@@ -147,7 +147,7 @@ fn faults(world: &World, o: usize, n: u8, moves: &mut Vec<Move>) {
         Act::Apply => moves.push(Move::DiskFails(n)),
         _ => {}
     }
-    if matches!(act, Act::Renew | Act::Ask) && world.holds_any(o) {
+    if matches!(act, Act::Renew | Act::ReadCommitted) && world.holds_any(o) {
         moves.push(Move::GiveUp(n));
     }
 }

@@ -1,6 +1,9 @@
-//! Carries out what the protocol's state machine asks for, as `transaction::commit` does, on the model's cluster.
+//! Carries out what the protocol asks for, as `commit::effects` does, on the model's cluster. The loop is the
+//! protocol's own.
 
-use processor::transaction::protocol::{Act, End, Finding, Reply, State, finding, verdict};
+use processor::commit::protocol::{
+    self, Act, Effects, End, Finding, Next, Reply, State, doubt_outcome, finding,
+};
 
 use super::broker::{PARTITIONS, Request};
 use super::owner::{Disk, Part, Share, Transaction, Why};
@@ -11,6 +14,40 @@ pub(crate) struct Driver<'a> {
     pub(crate) world: &'a mut World,
     pub(crate) scene: &'a Scene,
     pub(crate) o: usize,
+}
+
+/// How the next act fares.
+#[derive(Clone, Copy)]
+enum Fate {
+    /// It is carried out, and a request of it fares so.
+    CarriedOut(Luck),
+    /// It is not carried out, but answered so.
+    Answered(Reply),
+}
+
+/// One turn of the protocol's loop.
+struct Turn<'t, 'a> {
+    driver: &'t mut Driver<'a>,
+    fate: Fate,
+    /// The reply, once the act is done with.
+    reply: Option<Reply>,
+}
+
+impl Effects for Turn<'_, '_> {
+    fn perform(&mut self, act: Act) -> Option<Reply> {
+        let transaction = self.driver.transaction();
+        self.reply = match self.fate {
+            Fate::CarriedOut(luck) => self.driver.perform(act, &transaction, luck),
+            Fate::Answered(reply) => Some(reply),
+        };
+        self.reply
+    }
+
+    fn leave_gate(&mut self) {
+        if let Some(transaction) = &mut self.driver.world.owners[self.driver.o].transaction {
+            transaction.is_inside_gate = false;
+        }
+    }
 }
 
 impl Driver<'_> {
@@ -30,48 +67,50 @@ impl Driver<'_> {
             }
         }
         let state = State::start(owners[o].doubtful && !scene.has(Breakage::NoRenewal));
-        owners[o].transaction = Some(Transaction { state, shares });
+        owners[o].transaction = Some(Transaction { state, shares, is_inside_gate: false });
         self.go_on_alone();
     }
 
     /// Carries out what is the owner's own affair, so that its order with what others do makes no difference.
     fn go_on_alone(&mut self) {
         while let Some(Act::Begin | Act::Send) = self.world.act(self.o) {
-            let mut transaction = self.transaction();
-            transaction.state = transaction.state.after(Reply::Done);
-            self.world.owners[self.o].transaction = Some(transaction);
+            self.advance(Fate::Answered(Reply::Done));
         }
     }
 
     /// The next act, and where its reply leads. An act of several requests may want several turns.
     pub(crate) fn turn(&mut self, luck: Luck) {
-        let transaction = self.transaction();
-        let Ok(act) = transaction.state.act() else { return };
-        if let Some(reply) = self.perform(act, &transaction, luck) {
-            self.reply(act, reply);
-        }
+        self.advance(Fate::CarriedOut(luck));
+        self.go_on_alone();
     }
 
-    /// What `reply` to `act` leads to.
-    pub(crate) fn reply(&mut self, act: Act, reply: Reply) {
-        let mut transaction = self.transaction();
-        transaction.state = transaction.state.after(reply);
-        transaction.begin_act();
+    /// What `reply` to the next act leads to.
+    pub(crate) fn reply(&mut self, reply: Reply) {
+        self.advance(Fate::Answered(reply));
+        self.go_on_alone();
+    }
+
+    fn advance(&mut self, fate: Fate) {
+        let state = self.transaction().state;
+        let Next::Act(act) = state.next() else { return };
+        let mut turn = Turn { driver: &mut *self, fate, reply: None };
+        let state = protocol::advance(state, &mut turn);
+        let Some(reply) = turn.reply else { return };
         let owner = &mut self.world.owners[self.o];
         owner.doubtful |= matches!(reply, Reply::Unusable | Reply::GivenUp);
         owner.doubtful &= act != Act::Renew || reply != Reply::Done;
+        let mut transaction = self.transaction();
+        transaction.state = state;
+        transaction.begin_act();
         if act == Act::Commit && reply != Reply::Done && self.scene.has(Breakage::DoubtAsAbort) {
             transaction.state = State::Over(End::Aborted);
         }
         if act == Act::Offsets && reply == Reply::Done && self.scene.has(Breakage::DiskBeforeCommit) {
             self.apply_all(&transaction);
         }
-        match transaction.state.act() {
-            Ok(_) => {
-                self.world.owners[self.o].transaction = Some(transaction);
-                self.go_on_alone();
-            }
-            Err(end) => self.end(end, &transaction),
+        match transaction.state.next() {
+            Next::Act(_) => self.world.owners[self.o].transaction = Some(transaction),
+            Next::End(end) => self.end(end, &transaction),
         }
     }
 
@@ -100,7 +139,7 @@ impl Driver<'_> {
             Act::Apply => self.apply(transaction),
             Act::Abort => Some(self.send(Request::End(false), luck)),
             Act::Renew => Some(self.send(Request::Init, luck)),
-            Act::Ask => Some(self.ask()),
+            Act::ReadCommitted => Some(self.read_committed()),
         }
     }
 
@@ -153,11 +192,15 @@ impl Driver<'_> {
         self.produce(&transaction, luck).filter(|reply| *reply != Reply::Done)
     }
 
-    fn enter(&self, transaction: &Transaction) -> Reply {
+    fn enter(&mut self, transaction: &Transaction) -> Reply {
         let owns = |(p, share): (usize, &Option<Share>)| {
             share.is_none_or(|share| share.held && self.world.owners[self.o].parts[p] == Part::Running)
         };
-        if transaction.shares.iter().enumerate().all(owns) { Reply::Done } else { Reply::Refused }
+        if !transaction.shares.iter().enumerate().all(owns) {
+            return Reply::Refused;
+        }
+        self.world.owners[self.o].transaction = Some(Transaction { is_inside_gate: true, ..*transaction });
+        Reply::Done
     }
 
     fn apply(&mut self, transaction: &Transaction) -> Option<Reply> {
@@ -179,23 +222,23 @@ impl Driver<'_> {
         }
     }
 
-    fn ask(&mut self) -> Reply {
+    fn read_committed(&mut self) -> Reply {
         // The numbers drawn for attempts: ours, and all others'.
         let (ours, others) = if self.scene.has(Breakage::NumberAlone) { (0, 0) } else { (1, 0) };
         let mut transaction = self.transaction();
         let mut findings = Vec::new();
         for (p, share) in transaction.shares.iter_mut().enumerate() {
             let Some(share) = share else { continue };
-            let told = self.world.broker.committed[p].map(|told| {
+            let metadata = self.world.broker.committed[p].map(|told| {
                 let attempt = if told.attempt == u8::try_from(self.o).ok() { ours } else { others };
                 told.mark.meta().offset_metadata_of(attempt)
             });
-            let found = finding(&share.before.meta(), &share.after.meta(), ours, told.as_deref());
-            share.elsewhere = found == Finding::Elsewhere;
+            let found = finding(&share.before.meta(), &share.after.meta(), ours, metadata.as_deref());
+            share.elsewhere = found == Finding::OwnedElsewhere;
             findings.push(found);
         }
         self.world.owners[self.o].transaction = Some(transaction);
-        Reply::Found(verdict(&findings))
+        Reply::Found(doubt_outcome(&findings))
     }
 
     /// What can't be known or made good here ends the session: everything starts over, as after a crash.
@@ -206,12 +249,12 @@ impl Driver<'_> {
         match end {
             End::Committed | End::Aborted if !elsewhere => {}
             End::Undecided if self.scene.has(Breakage::MemoryAfterDoubt) => {}
-            End::Committed | End::Aborted | End::Unapplied | End::Elsewhere | End::Undecided => {
+            End::Committed | End::Aborted | End::Unapplied | End::OwnedElsewhere | End::Undecided => {
                 self.world.start_over(self.o);
             }
-            End::Torn => {
+            End::SplitOutcome => {
                 let parts = self.world.owners[self.o].parts.iter_mut();
-                parts.for_each(|part| *part = Part::Stopped(Why::Torn));
+                parts.for_each(|part| *part = Part::Stopped(Why::Split));
             }
         }
     }

@@ -1,8 +1,9 @@
-//! An owner: a process with its disks, its share of the group, and a transaction that the protocol's own [`State`] drives.
+//! An owner: a process with its disks, its share of the group, and a transaction that the protocol's own
+//! [`State`] drives.
 
-use processor::transaction::protocol::State;
+use processor::commit::protocol::State;
 
-use super::broker::{Broker, Entry, Mark, OWNERS, PARTITIONS, Told};
+use super::broker::{Broker, CommittedOffset, Entry, Mark, OWNERS, PARTITIONS};
 
 /// A partition's disk. It survives whatever happens to the process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -41,7 +42,7 @@ pub(crate) enum Why {
     /// R6: the group and the changelog disagree.
     Disagree,
     /// A transaction seemed committed for one partition and not for the other.
-    Torn,
+    Split,
 }
 
 /// A partition's share of a transaction.
@@ -65,6 +66,8 @@ pub(crate) struct Share {
 pub(crate) struct Transaction {
     pub(crate) state: State,
     pub(crate) shares: [Option<Share>; PARTITIONS],
+    /// Whether it holds the gate, which a rebalance waits for.
+    pub(crate) is_inside_gate: bool,
 }
 
 impl Transaction {
@@ -73,8 +76,8 @@ impl Transaction {
         Some(Entry { by, committed: false, from: before.next, after, events })
     }
 
-    pub(crate) fn positions(&self, by: u8) -> [Option<Told>; PARTITIONS] {
-        self.shares.map(|share| share.map(|share| Told { mark: share.after, attempt: Some(by) }))
+    pub(crate) fn positions(&self, by: u8) -> [Option<CommittedOffset>; PARTITIONS] {
+        self.shares.map(|share| share.map(|share| CommittedOffset { mark: share.after, attempt: Some(by) }))
     }
 
     /// The first share that the act under way is not done with.
@@ -139,7 +142,8 @@ impl Owner {
         *disk = Disk { mark: share.after, ids: disk.ids | share.events, upto };
     }
 
-    /// Closes the gate for partition `p`, and lets go of it, which only a worker without a transaction can do at once.
+    /// Closes the gate for partition `p`, and lets go of it, which only a worker without a transaction can do
+    /// at once.
     pub(crate) fn give_up(&mut self, p: usize, waits: bool) {
         let worked_on = matches!(self.parts[p], Part::Running | Part::Leaving);
         let is_busy = waits && worked_on && self.transaction.is_some();

@@ -1,4 +1,5 @@
-//! How an owner brings its disk to where the partition's last committed transaction left it: R1, R2, R4 to R6.
+//! How an owner brings its disk to where the partition's last committed transaction left it: R1, R2, R4 to
+//! R6.
 
 use super::broker::Broker;
 use super::owner::{Disk, Owner, Part, Why};
@@ -37,7 +38,8 @@ pub(crate) fn step(owner: &mut Owner, broker: &Broker, scene: &Scene, p: usize) 
             if told.unwrap_or_default() == mark || scene.has(Breakage::NoComparison) {
                 Part::Running
             } else if (committed != told || broker.is_unstable(p)) && !scene.has(Breakage::RefusalAtOnce) {
-                // Somebody else went on: asked again, by an owner who will soon hear that the partition is gone.
+                // Somebody else went on: asked again, by an owner who will soon hear that the partition is
+                // gone.
                 Part::Asking
             } else {
                 Part::Stopped(Why::Disagree)

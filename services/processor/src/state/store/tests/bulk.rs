@@ -60,7 +60,8 @@ fn c12_a_bulk_is_on_disk_before_its_position_is() {
     assert!(copied.has(TODAY, id(39_999)).expect("reads"));
 }
 
-/// C12: killed when a file was taken over and still had its name of before: that name is no file to write into.
+/// C12: killed when a file was taken over and still had its name of before: that name is no file to write
+/// into.
 #[test]
 fn c12_a_bulk_leaves_alone_what_a_killed_one_left_under_its_name() {
     let fixture = Fixture::new();

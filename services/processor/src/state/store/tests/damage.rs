@@ -53,7 +53,8 @@ fn c11_damaged_and_missing_files_are_told_as_damage() {
     }
 }
 
-/// A log is only the tail: what it can't give is read again from the changelogs, behind the position that is left.
+/// A log is only the tail: what it can't give is read again from the changelogs, behind the position that is
+/// left.
 #[test]
 fn c11_a_garbled_log_costs_its_transactions_and_nothing_else() {
     let fixture = used();
@@ -99,12 +100,13 @@ fn a_store_that_is_open_elsewhere_is_refused_and_is_no_damage() {
     assert_eq!(fixture.open().meta().expect("reads"), Some(meta(2)));
 }
 
-/// P3: the memory is everybody's, so a write can meet the damage of a store that it isn't about: that one alone is condemned.
+/// P3: the memory is everybody's, so a write can meet the damage of a store that it isn't about: that one
+/// alone is condemned.
 #[test]
 fn a_store_whose_flush_fails_is_condemned_and_not_the_one_that_was_written_to() {
     let (one, other) = (Fixture::new(), tempfile::tempdir().expect("a folder"));
     let (damaged, sound) = (one.open(), other.path().join("1"));
-    let identity = Identity { partition: 1, ..identity() };
+    let identity = StoreIdentity { partition: 1, ..identity() };
     let writing = PartitionStore::open(&sound, &identity, &one.shared).expect("opens");
     let write = |store: &PartitionStore, number: u32| {
         let mut batch = store.batch();
@@ -136,7 +138,8 @@ fn c13_a_wipe_leaves_nothing_to_open_wherever_it_is_interrupted() {
     fs::rename(fixture.path(), &trash).expect("renames");
     assert!(fixture.open_as(&identity()).expect_err("marked").is_corruption());
     wipe(&fixture.path()).expect("wipes");
-    // What was renamed and not removed is never opened again, and goes with the next restore of that partition.
+    // What was renamed and not removed is never opened again, and goes with the next restore of that
+    // partition.
     let others = fixture.folder.path().join(".trash-0123456789abcdef-10");
     fs::create_dir(&others).expect("makes");
     sweep(fixture.folder.path(), 0);

@@ -12,7 +12,8 @@ fn count(store: &PartitionStore) -> usize {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// P1: expiry takes what the window no longer asks for, and nothing else. What is kept is counted key by key.
+    /// P1: expiry takes what the window no longer asks for, and nothing else. What is kept is counted key by
+    /// key.
     #[test]
     fn expiry_forgets_what_the_window_says_and_nothing_else(
         days in proptest::collection::btree_set(TODAY - 60..TODAY + 60, 0..40),

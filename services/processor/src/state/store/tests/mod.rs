@@ -15,23 +15,24 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::domain::customer::Customer;
-use crate::domain::window::{DAY_MS, Sighting, Window};
+use crate::domain::time::window::{DAY_MS, Sighting, Window};
+use crate::state::changelog::Run;
+use crate::state::format;
 use crate::state::identity::{Log, Origin};
 use crate::state::memory::Budget;
 use crate::state::meta::Incarnation;
-use crate::state::value;
 
 const TODAY: Day = 20_000;
 const WINDOW_DAYS: Day = 30;
 
 struct Fixture {
-    shared: Shared,
+    shared: StoreMemory,
     folder: TempDir,
 }
 
 impl Fixture {
     fn new() -> Self {
-        let shared = Shared::new(&Budget::least(1));
+        let shared = StoreMemory::new(&Budget::least(1));
         Self { shared, folder: tempfile::tempdir().expect("a folder") }
     }
 
@@ -39,7 +40,7 @@ impl Fixture {
         self.folder.path().join("0")
     }
 
-    fn open_as(&self, identity: &Identity) -> Result<PartitionStore, StoreError> {
+    fn open_as(&self, identity: &StoreIdentity) -> Result<PartitionStore, StoreError> {
         PartitionStore::open(&self.path(), identity, &self.shared)
     }
 
@@ -48,10 +49,16 @@ impl Fixture {
     }
 }
 
-fn identity() -> Identity {
+fn identity() -> StoreIdentity {
     let id = |id| Some(TopicId([id; 16]));
     let origin = Origin::new(id(1), id(2), id(3));
-    Identity { cluster: Some("c1".to_owned()), topic: "raw".to_owned(), partition: 0, partitions: 3, origin }
+    StoreIdentity {
+        cluster: Some("c1".to_owned()),
+        topic: "raw".to_owned(),
+        partition: 0,
+        partitions: 3,
+        origin,
+    }
 }
 
 fn window() -> Window {
@@ -81,7 +88,7 @@ fn transaction(seq: u64, revision: i64) -> Overlay {
 
 fn customer(store: &PartitionStore) -> Option<Customer<'static>> {
     let bytes = store.customer(b"u1").expect("reads")?;
-    Some(value::decode(bytes.leak()).expect("decodes"))
+    Some(format::decode(bytes.leak()).expect("decodes"))
 }
 
 /// P3: what was applied is there when the process comes back.
@@ -92,20 +99,21 @@ fn a_transaction_is_read_back_after_the_store_is_opened_again() {
     assert_eq!((store.meta().expect("reads"), customer(&store)), (None, None));
     assert_eq!(store.progress().expect("reads"), None);
     store.apply(&transaction(1, 5)).expect("applies");
-    store.note_progress(&Progress::new(NextOffset(8), NextOffset(9))).expect("notes");
+    store.note_progress(&ChangelogPositions::new(NextOffset(8), NextOffset(9))).expect("notes");
     drop(store);
 
     let store = fixture.open();
     assert_eq!(store.meta().expect("reads"), Some(meta(1)));
     assert_eq!(customer(&store).map(|customer| customer.revision), Some(5));
-    assert_eq!(store.progress().expect("reads"), Some(Progress::new(NextOffset(8), NextOffset(9))));
+    assert_eq!(store.progress().expect("reads"), Some(ChangelogPositions::new(NextOffset(8), NextOffset(9))));
     assert!(store.has(TODAY, id(1)).expect("reads") && !store.has(TODAY - 1, id(1)).expect("reads"));
     assert_eq!(store.late(id(2)).expect("reads"), Some(TODAY));
     assert_eq!(store.late(id(1)).expect("reads"), None);
     assert!(!store.has(TODAY - 20, id(2)).expect("reads"));
 }
 
-/// C8: a crash within T6 leaves the whole batch or nothing. The log that a crash would have left is cut at every length.
+/// C8: a crash within T6 leaves the whole batch or nothing. The log that a crash would have left is cut at
+/// every length.
 #[test]
 fn c8_a_torn_write_leaves_the_transaction_before_it_whole() {
     let fixture = Fixture::new();
@@ -145,17 +153,17 @@ fn a_folder_of_somebody_else_is_refused_and_not_touched() {
         assert!(matches!(refused, Err(StoreError::Foreign { .. })), "{other:?}");
     }
     let anew = Origin::new(Some(TopicId([1; 16])), Some(TopicId([9; 16])), None);
-    let refused = fixture.open_as(&Identity { origin: anew, ..identity() });
+    let refused = fixture.open_as(&StoreIdentity { origin: anew, ..identity() });
     assert!(
         matches!(&refused, Err(StoreError::Recreated { log: Log::State, meta: Some(found), .. }) if **found == meta(1)),
         "{refused:?}"
     );
     // A broker that tells no ids contradicts nothing, and makes nothing forgotten.
-    let unknown = Identity { cluster: None, origin: Origin::default(), ..identity() };
+    let unknown = StoreIdentity { cluster: None, origin: Origin::default(), ..identity() };
     let store = fixture.open_as(&unknown).expect("opens");
     assert_eq!(store.meta().expect("reads"), Some(meta(1)));
     drop(store);
-    assert!(fixture.open_as(&Identity { origin: anew, ..identity() }).is_err());
+    assert!(fixture.open_as(&StoreIdentity { origin: anew, ..identity() }).is_err());
 }
 
 /// P1: what the transaction in the making has learnt counts as well as what is on disk.

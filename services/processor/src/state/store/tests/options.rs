@@ -63,16 +63,17 @@ fn filters_have_ten_bits_for_each_id() {
     assert!((9 * ids..12 * ids).contains(&(8 * bytes)), "{bytes} bytes for {ids}");
 }
 
-/// One budget for all: though many partitions write as fast as they can, and however long others have been idle.
+/// One budget for all: though many partitions write as fast as they can, and however long others have been
+/// idle.
 #[test]
 fn what_many_partitions_write_stays_within_the_budget() {
     const STORES: i32 = 8;
     let folder = tempfile::tempdir().expect("a folder");
     let budget = Budget::least(8);
-    let shared = Shared::new(&budget);
+    let shared = StoreMemory::new(&budget);
     let open = |partition: i32| {
         let path = folder.path().join(partition.to_string());
-        PartitionStore::open(&path, &Identity { partition, ..identity() }, &shared).expect("opens")
+        PartitionStore::open(&path, &StoreIdentity { partition, ..identity() }, &shared).expect("opens")
     };
     let stores: Vec<PartitionStore> = (0..STORES).map(open).collect();
     let mut peak = 0;

@@ -1,0 +1,223 @@
+//! Normalises an event: from the vendor's payload to the outcome that all consumers read.
+
+use std::borrow::Cow;
+
+use schemas::record::{MessageOutcome, RawView};
+use schemas::token::{Kind, TokenKey, domain};
+use serde::Serialize;
+use webhook::event::{Device, Event};
+
+use crate::domain::customer::Fact;
+use crate::domain::redact;
+
+/// The outcome of `event`: classified, and with tokens in place of addresses. `appended_at` is when the
+/// broker appended the raw record, Unix milliseconds.
+#[must_use]
+pub fn message_outcome<'a>(
+    event: &'a Event<'_>,
+    raw: &'a RawView<'_>,
+    customer_id: &'a str,
+    appended_at: i64,
+    tokens: &TokenKey,
+) -> MessageOutcome<'a> {
+    let occurred = event.time.resolve(raw.received_at);
+    let bounced = event.metric == "bounced";
+    let borrowed = |text: &'a Option<Cow<'_, str>>| text.as_deref().map(Cow::Borrowed);
+    let redacted = |text: &'a Option<Cow<'_, str>>| text.as_deref().map(|text| redact::text(text, tokens));
+    let of_devices = || event.devices.iter().find_map(|device| redacted(&device.failure_message));
+    MessageOutcome {
+        event_id: raw.event_id.into(),
+        event_type: [&*event.channel, &*event.metric].join("_").into(),
+        channel: (&*event.channel).into(),
+        metric: (&*event.metric).into(),
+        occurred_at: occurred.at_ms,
+        time_source: occurred.source.as_str().into(),
+        received_at: raw.received_at,
+        appended_at,
+        customer_id: customer_id.into(),
+        recipient_token: recipient_token(event, tokens).map(Cow::Owned),
+        recipient_domain: event
+            .recipient
+            .as_deref()
+            .filter(|_| event.channel == "email")
+            .and_then(domain)
+            .map(Cow::Owned),
+        delivery_id: borrowed(&event.delivery_id),
+        campaign_id: borrowed(&event.campaign_id),
+        action_id: borrowed(&event.action_id),
+        broadcast_id: borrowed(&event.broadcast_id),
+        newsletter_id: borrowed(&event.newsletter_id),
+        transactional_message_id: borrowed(&event.transactional_message_id),
+        template_id: borrowed(&event.template_id),
+        subject: redacted(&event.subject),
+        href: redacted(&event.href),
+        link_id: borrowed(&event.link_id),
+        failure_message: redacted(&event.failure_message).or_else(of_devices),
+        // Without a classifier every bounce counts as hard.
+        bounce_class: bounced.then_some(Cow::Borrowed("hard")),
+        bounce_blame: bounced.then_some(Cow::Borrowed("recipient")),
+        machine: event.machine,
+        prefetched: event.prefetched,
+        proxied: event.proxied,
+        synthetic: event.synthetic,
+        source: raw.source.into(),
+        metadata: metadata(event, tokens).into(),
+    }
+}
+
+/// What of an outcome can change its customer.
+#[must_use]
+pub(crate) fn fact<'a>(outcome: &'a MessageOutcome<'_>) -> Fact<'a> {
+    let said = |flag: Option<bool>| flag == Some(true);
+    let machine = match &*outcome.metric {
+        "opened" => said(outcome.prefetched) || said(outcome.proxied) || said(outcome.synthetic),
+        _ => said(outcome.machine),
+    };
+    Fact {
+        channel: &outcome.channel,
+        metric: &outcome.metric,
+        at_ms: outcome.occurred_at,
+        event_id: &outcome.event_id,
+        delivery_id: outcome.delivery_id.as_deref(),
+        token: outcome.recipient_token.as_deref(),
+        machine,
+    }
+}
+
+fn recipient_token(event: &Event<'_>, tokens: &TokenKey) -> Option<String> {
+    let kind = match event.channel.as_ref() {
+        "sms" | "whatsapp" => Kind::Phone,
+        "push" => Kind::Device,
+        _ => Kind::Email,
+    };
+    let address =
+        event.recipient.as_deref().or(event.email_address.as_deref().filter(|_| kind == Kind::Email));
+    // Slack channels and webhook URLs need a token only where they hold an address. Anything else names no
+    // person, and stays in raw, because a URL may hold a secret.
+    let address = address.filter(|address| kind != Kind::Email || address.contains('@'));
+    // Devices name the recipients of a push. On another channel their token would pass for an address of that
+    // channel.
+    let devices = event.devices.iter().filter(|_| kind == Kind::Device);
+    let device = || devices.filter_map(|device| device.device_id.as_deref()).next();
+    address.or_else(device).map(|address| tokens.token(kind, address))
+}
+
+/// A device that a push was for, as the warehouse keeps it.
+#[derive(Serialize)]
+struct Recipient<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    platform: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure_message: Option<Cow<'a, str>>,
+}
+
+/// Everything that has no field in the schema. Every device is in `recipients`, because a push reaches
+/// several devices.
+fn metadata(event: &Event<'_>, tokens: &TokenKey) -> String {
+    let mut json = redact::json(&event.rest, tokens);
+    if event.devices.is_empty() {
+        return json;
+    }
+    let recipients: Vec<_> = event.devices.iter().map(|device| recipient(device, tokens)).collect();
+    let recipients = serde_json::to_string(&recipients).expect("texts make JSON");
+    json.pop();
+    let comma = if event.rest.is_empty() { "" } else { "," };
+    json + comma + "\"recipients\":" + &recipients + "}"
+}
+
+fn recipient<'a>(device: &'a Device<'_>, tokens: &TokenKey) -> Recipient<'a> {
+    let redacted = |text: &'a Option<Cow<'_, str>>| text.as_deref().map(|text| redact::text(text, tokens));
+    Recipient {
+        token: device.device_id.as_deref().map(|id| tokens.token(Kind::Device, id)),
+        platform: redacted(&device.platform),
+        failure_message: redacted(&device.failure_message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use schemas::record::RawRecord;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// The outcome of an event of this channel with this `data`, its metadata parsed.
+    fn told(channel: &str, data: &Value) -> Value {
+        told_of(&json!({"object_type": channel, "metric": "bounced", "data": data}))
+    }
+
+    fn told_of(event: &Value) -> Value {
+        let raw = RawRecord { bytes: event.to_string().into_bytes(), ..RawRecord::default() };
+        let event = Event::parse(&raw.bytes).expect("an event");
+        let raw = RawView::from(&raw);
+        let outcome = message_outcome(&event, &raw, "u1", 0, &TokenKey::development());
+        let mut told = serde_json::to_value(&outcome).expect("serialises");
+        told["metadata"] = serde_json::from_str(&outcome.metadata).expect("JSON");
+        told
+    }
+
+    #[test]
+    fn a_refused_push_says_why_and_names_each_device_by_its_token() {
+        let tokens = TokenKey::development();
+        let [one, two, three] = ["tok-1", "tok-2", "tok-3"].map(|id| tokens.token(Kind::Device, id));
+        let email = tokens.token(Kind::Email, "ada@x.io");
+        let told = told(
+            "push",
+            &json!({"trigger_id": 1, "recipients": [
+                {"device_platform": "ios"}, {"device_id": "tok-1"}, "tok-2", {"device_id": null},
+                {"device_id": "tok-3", "device_platform": "ada@x.io", "failure_message": "Unregistered: ada%2540x.io"},
+                {"failure_message": "another"}]}),
+        );
+        let reason = format!("Unregistered: {email}");
+        let recipients = json!([{"platform": "ios"}, {"token": one}, {"token": two},
+            {"token": three, "platform": email, "failure_message": reason}, {"failure_message": "another"}]);
+        assert_eq!((&told["recipient_token"], &told["failure_message"]), (&json!(one), &json!(reason)));
+        assert_eq!(told["metadata"], json!({"trigger_id": 1, "recipients": recipients}));
+    }
+
+    #[test]
+    fn a_message_s_own_failure_comes_before_its_devices() {
+        let devices = json!([{"device_id": "tok-1", "failure_message": "theirs"}]);
+        let told = told("push", &json!({"failure_message": "its own", "recipients": devices}));
+        assert_eq!(told["failure_message"], "its own");
+        assert_eq!(told["metadata"]["recipients"][0]["failure_message"], "theirs");
+    }
+
+    #[test]
+    fn a_device_is_nobody_s_address_on_another_channel() {
+        let told = told("email", &json!({"recipients": ["ada@x.io"]}));
+        assert_eq!(told["recipient_token"], Value::Null);
+        assert_eq!(told["metadata"]["recipients"].as_array().map(Vec::len), Some(1));
+    }
+
+    /// Recipients of any shape, the push token in each of them.
+    fn recipients() -> impl Strategy<Value = Value> {
+        let token = Just(json!("push-token"));
+        let device = prop_oneof![
+            token.clone(),
+            token.clone().prop_map(|token| json!({"device_id": token, "device_platform": "ios"})),
+            token.clone().prop_map(|token| json!({"device_id": null, "device": token})),
+            token.clone().prop_map(|token| json!({"device_id": {"token": token}})),
+            proptest::sample::select(vec![json!(null), json!(true), json!({}), json!("")]),
+        ];
+        device.prop_recursive(3, 12, 4, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                inner.prop_map(|inner| json!({"recipients": inner})),
+            ]
+        })
+    }
+
+    proptest! {
+        /// E2: whatever stands where devices are listed, once or at both places.
+        #[test]
+        fn a_push_token_never_survives(data in recipients(), top in recipients(), channel in "push|email|") {
+            let told = told_of(&json!({"object_type": channel, "metric": "sent", "recipients": top,
+                "data": {"recipients": data}}));
+            prop_assert!(!told.to_string().contains("push-token"), "{}", told);
+        }
+    }
+}
