@@ -45,6 +45,10 @@ fn e1_what_went_in_is_what_came_out() {
     assert_eq!((balance.refused, balance.duplicate > 0), (1, true), "{balance:?}");
     sinks_balance(&world, &warehouse_sink, &customerio_sink);
     planted_losses_are_found(&world, &balance, &oracle);
+    for process in [&gateway, &processor, &warehouse_sink, &customerio_sink] {
+        let page = include_str!("../../docs/metrics.md");
+        assert_none("metrics that the page does not have", &process.metrics().undocumented(page));
+    }
 }
 
 /// Unlike in a run with crashes, the processor's part is what it says itself; raw's is what lies there.
@@ -64,11 +68,11 @@ fn balance(world: &World, gateway: &Process, processor: &Process) -> Balance {
 /// Each record that a sink read ended in one of its outcomes.
 fn sinks_balance(world: &World, warehouse_sink: &Process, customerio_sink: &Process) {
     let records = |topic| world.topic(topic).records().len() as u64;
-    let stored = |outcome| warehouse_sink.metrics().sum("bigquery_sink_records_total", outcome);
+    let stored = |outcome| warehouse_sink.metrics().sum("aftersend_bigquery_sink_records_total", outcome);
     await_that("the warehouse sink's counts", || stored(None) >= records(Topic::Warehouse));
     assert_eq!((stored(Some(("outcome", "stored"))), stored(None)), (EVENTS as u64, EVENTS as u64));
 
-    let written = |outcome| customerio_sink.metrics().sum("customerio_sink_records_total", outcome);
+    let written = |outcome| customerio_sink.metrics().sum("aftersend_customerio_sink_records_total", outcome);
     let traits = world.topic(Topic::Trait).decoded::<CustomerTraits>();
     let suppressions = world.topic(Topic::Suppression).decoded::<Suppression>();
     let read = (traits.len() + suppressions.len()) as u64;

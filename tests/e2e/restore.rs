@@ -26,11 +26,15 @@ fn p3_a_lost_disk_is_rebuilt_and_still_knows_duplicates() {
 
     std::fs::remove_dir_all(world.state()).expect("the folder was there");
     let processor = world.start_ready(Role::Processor, &[]);
-    assert!(processor.metrics().sum("processor_restored_records_total", None) > 0, "it was rebuilt");
+    assert!(
+        processor.metrics().sum("aftersend_processor_restored_records_total", None) > 0,
+        "it was rebuilt"
+    );
     assert_eq!(vendor.send(gateway.listen, &seen, PACE).finish().accepted.len(), 800);
     verdict::await_processed(&world);
     assert_eq!(world.topic(Topic::Warehouse).records().len(), outcomes, "everything was a duplicate");
-    let records = |outcome| processor.metrics().sum("processor_records_total", Some(("outcome", outcome)));
+    let records =
+        |outcome| processor.metrics().sum("aftersend_processor_records_total", Some(("outcome", outcome)));
     assert_eq!((records("unique"), records("duplicate")), (0, seen.order().len() as u64));
 
     assert_eq!(other.send(gateway.listen, &fresh, PACE).finish().accepted.len(), 300);

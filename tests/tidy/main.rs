@@ -89,7 +89,7 @@ fn metric_names_end_in_their_unit() {
 
 #[test]
 fn every_metric_is_described_in_its_crate() {
-    expect_none(metric::undescribed(&tree().packages, &tree().files));
+    expect_none(metric::undeclared(&tree().packages, &tree().files));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::workload::{load, preload};
 const QUIET_MAX: Duration = Duration::from_secs(900);
 /// About what an id takes on disk: by it, a restore is seen to progress.
 const BYTES_PER_ID: u64 = 25;
-const COMMITS: &str = "processor_commit_seconds";
+const COMMITS: &str = "aftersend_processor_commit_seconds";
 
 /// A processor that has stored its ids and worked its backlog off, and does not run.
 pub(super) struct Stored {

@@ -49,6 +49,8 @@ pub(crate) enum Command {
     VerifySignature(VerifySignature),
     /// Prints every setting as a Markdown table.
     Settings,
+    /// Prints every metric as a Markdown table.
+    Metrics,
     /// Shows the whole topology at work on this machine: a real Kafka, a simulated Customer.io, a crash, and a proof.
     Demo(Demo),
 }

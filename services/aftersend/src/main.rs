@@ -5,6 +5,7 @@
 mod cli;
 mod configuration;
 mod demo;
+mod metric;
 mod probe;
 mod reset;
 mod role;
@@ -62,6 +63,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::VerifySignature(arguments) => signature::verify(file, &arguments),
         Command::Settings => {
             print!("{}", settings::table(&configuration::catalogue()));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Metrics => {
+            print!("{}", telemetry::metric::table(&metric::catalogue()));
             Ok(ExitCode::SUCCESS)
         }
         Command::Demo(arguments) => demo::run(&arguments),

@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use crate::cli::Sink;
 use crate::configuration::{self, Common};
+use crate::metric;
 use crate::topology;
 
 /// How long until an unreachable broker is asked again.
@@ -87,7 +88,7 @@ pub(crate) fn sink(file: Option<&Path>, sink: Sink) -> anyhow::Result<()> {
         }
         Sink::Bigquery => {
             let (common, mut settings) = configuration::read(file, bigquery_sink::Settings::read)?;
-            settings.group.id = format!("{}{}", common.prefix, settings.group.id);
+            settings.group = format!("{}{}", common.prefix, settings.group);
             let process = Process::start(&common, bigquery_sink::metric::METRICS)?;
             process.metrics.describe(delivery::metric::METRICS);
             let outcome = topology::check(&common).and_then(|()| {
@@ -109,11 +110,10 @@ struct Process {
 }
 
 impl Process {
-    fn start(common: &Common, metrics: &[(&'static str, &'static str)]) -> anyhow::Result<Self> {
+    fn start(common: &Common, metrics: &[telemetry::Metric]) -> anyhow::Result<Self> {
         let handle = telemetry::init(&common.telemetry)?;
+        handle.describe(&metric::common());
         handle.describe(metrics);
-        handle.describe(lifecycle::metric::METRICS);
-        handle.describe(kafka::METRICS);
         let (health, stop) = (Health::new(), Stop::new());
         stop.on_signals();
         health.stop_on_death(&stop);

@@ -1,38 +1,28 @@
-//! What is counted here.
+//! The metrics of this sink.
 
 use std::time::Duration;
 
 use customerio::Status;
 
-/// Records by `outcome`: delivered, dead_lettered, skipped, tombstone, unchanged, halted or put_back. Each record that was
-/// read is counted once; one put back or halted is read, and counted, again (E1).
-pub const RECORDS: &str = "customerio_sink_records_total";
-/// Records skipped, by `kind`: email_token, delivery or event.
-pub const SKIPPED: &str = "customerio_sink_skipped_total";
-/// Requests by `status`.
-pub const REQUESTS: &str = "customerio_sink_requests_total";
-/// Operations sent, repeats included.
-pub const OPERATIONS: &str = "customerio_sink_operations_total";
-/// Requests that had to be sent again, by `status`.
-pub const RETRIES: &str = "customerio_sink_retries_total";
-/// Time from a request to its answer, or to the end of waiting for it.
-pub const REQUEST_SECONDS: &str = "customerio_sink_request_seconds";
-/// Commits that failed; the next batch tries again.
-pub const COMMIT_FAILURES: &str = "customerio_sink_commit_failures_total";
-
-/// Every metric of this role with its meaning.
-pub const METRICS: &[(&str, &str)] = &[
-    (
-        RECORDS,
-        "Records by outcome: delivered, dead_lettered, skipped, tombstone, unchanged, halted or put_back.",
-    ),
-    (SKIPPED, "Records of nobody whom Customer.io could be told about, by kind."),
-    (REQUESTS, "Requests to the Track API by status."),
-    (OPERATIONS, "Operations sent to the Track API, repeats included."),
-    (RETRIES, "Requests to the Track API that had to be sent again, by status."),
-    (REQUEST_SECONDS, "Seconds from a request to its answer, or to the end of waiting for it."),
-    (COMMIT_FAILURES, "Offset commits that failed; the next batch tries again."),
-];
+telemetry::metrics! {
+    /// Records read. Each record has exactly one outcome (E1). A record that was halted or put back is read,
+    /// and counted, again.
+    RECORDS: counter "customerio_sink_records_total" {
+        outcome: ["delivered", "dead_lettered", "skipped", "tombstone", "unchanged", "halted", "put_back"],
+    },
+    /// Records skipped because Customer.io has no profile that they belong to, by the kind of their key.
+    SKIPPED: counter "customerio_sink_skipped_total" { kind: ["email_token", "delivery", "event"] },
+    /// Requests to the Track API.
+    REQUESTS: counter "customerio_sink_requests_total" { status },
+    /// Operations sent to the Track API, repeats included.
+    OPERATIONS: counter "customerio_sink_operations_total",
+    /// Requests to the Track API that had to be sent again, by the status that caused it.
+    RETRIES: counter "customerio_sink_retries_total" { status },
+    /// Time from a request to its answer, or to the end of the wait for it.
+    REQUEST_SECONDS: histogram "customerio_sink_request_seconds" { status },
+    /// Offset commits that failed. The next batch tries again.
+    COMMIT_FAILURES: counter "customerio_sink_commit_failures_total",
+}
 
 pub(crate) fn request(status: &Status, took: Duration, operations: usize) {
     metrics::counter!(REQUESTS, "status" => status.label()).increment(1);

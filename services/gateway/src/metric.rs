@@ -1,46 +1,34 @@
-//! What is counted. E1 in requests: received = accepted + refused; each request is counted once in each.
+//! The gateway's metrics. E1 in requests: received = accepted + refused, and each request is counted once in
+//! each.
 
 use metrics::Counter;
 
-/// Requests whose head was read.
-pub const RECEIVED: &str = "gateway_requests_received_total";
-/// Requests answered 200.
-pub const ACCEPTED: &str = "gateway_requests_accepted_total";
-/// Requests answered otherwise, by `status` and `reason`.
-pub const REFUSED: &str = "gateway_requests_refused_total";
-/// Events of accepted requests, by `outcome` and `reason`.
-pub const EVENTS: &str = "gateway_events_total";
-/// Events that were accepted although something about them is odd, by `oddity`.
-pub const ODDITIES: &str = "gateway_event_oddities_total";
-/// Records that were not acknowledged, by Kafka's `code`.
-pub const PRODUCE_ERRORS: &str = "gateway_produce_errors_total";
-/// From a request's head to its answer, in seconds.
-pub const ANSWER_SECONDS: &str = "gateway_answer_seconds";
-/// From the first record's queueing to the last one's acknowledgement, in seconds.
-pub const ACK_SECONDS: &str = "gateway_ack_seconds";
-/// Requests being dealt with.
-pub const REQUESTS_IN_FLIGHT: &str = "gateway_requests_in_flight";
-/// Bytes of bodies being dealt with.
-pub const BYTES_IN_FLIGHT: &str = "gateway_bytes_in_flight_bytes";
-/// Open connections.
-pub const CONNECTIONS: &str = "gateway_connections";
+telemetry::metrics! {
+    /// Requests whose head was read. Received = accepted + refused.
+    RECEIVED: counter "gateway_requests_received_total",
+    /// Requests answered 200: Kafka has acknowledged every event of theirs.
+    ACCEPTED: counter "gateway_requests_accepted_total",
+    /// Requests answered with anything but 200. Any 413 is an alarm.
+    REFUSED: counter "gateway_requests_refused_total" { status, reason },
+    /// Events of accepted requests: `raw`, `stripped` of their message body, or a `dead_letter`.
+    EVENTS: counter "gateway_events_total" { outcome, reason },
+    /// Events that were accepted although something about them is odd.
+    ODDITIES: counter "gateway_event_oddities_total" { oddity },
+    /// Records that Kafka did not acknowledge, by its error code.
+    PRODUCE_ERRORS: counter "gateway_produce_errors_total" { code },
+    /// Time from a request's head to its answer, refusals included.
+    ANSWER_SECONDS: histogram "gateway_answer_seconds",
+    /// Time from the first record's queueing to the last record's acknowledgement, of one request.
+    ACK_SECONDS: histogram "gateway_ack_seconds",
+    /// Requests in progress.
+    REQUESTS_IN_FLIGHT: gauge "gateway_requests_in_flight",
+    /// Size of the bodies of the requests in progress.
+    BYTES_IN_FLIGHT: gauge "gateway_in_flight_bytes",
+    /// Open connections.
+    CONNECTIONS: gauge "gateway_connections",
+}
 
-/// Every metric of this role with its meaning.
-pub const METRICS: &[(&str, &str)] = &[
-    (RECEIVED, "Requests whose head was read. received = accepted + refused."),
-    (ACCEPTED, "Requests answered 200: every event of theirs is acknowledged by Kafka."),
-    (REFUSED, "Requests answered otherwise, by status and reason. Any 413 is an alarm."),
-    (EVENTS, "Events of accepted requests by outcome (raw, stripped, dead_letter) and reason."),
-    (ODDITIES, "Events accepted although something about them is odd, by oddity."),
-    (PRODUCE_ERRORS, "Records not acknowledged, by Kafka's error code."),
-    (ANSWER_SECONDS, "From a request's head to its answer, in seconds, refusals included."),
-    (ACK_SECONDS, "From the first record's queueing to the last one's acknowledgement, in seconds."),
-    (REQUESTS_IN_FLIGHT, "Requests being dealt with."),
-    (BYTES_IN_FLIGHT, "Bytes of bodies being dealt with."),
-    (CONNECTIONS, "Open connections."),
-];
-
-/// Counters of the common path, looked up once.
+/// The counters that almost every request needs, looked up once.
 #[derive(Clone)]
 pub(crate) struct Counters {
     pub(crate) received: Counter,

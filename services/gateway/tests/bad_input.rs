@@ -204,7 +204,8 @@ fn quiet() -> telemetry::Settings {
 /// Every counter series of the gateway, as exposed.
 fn counters(metrics: &Metrics) -> BTreeMap<String, f64> {
     let text = metrics.render();
-    let series = text.lines().filter(|line| line.starts_with("gateway_") && line.contains("_total"));
+    let series =
+        text.lines().filter(|line| line.starts_with("aftersend_gateway_") && line.contains("_total"));
     series
         .filter_map(|line| line.rsplit_once(' '))
         .map(|(name, value)| (name.to_owned(), value.parse().expect("a number")))

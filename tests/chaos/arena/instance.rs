@@ -156,29 +156,29 @@ impl Instance {
 
     /// Transactions committed since its start.
     pub(crate) fn committed(&self) -> u64 {
-        self.sum("processor_transactions_total", ("end", "committed"))
+        self.sum("aftersend_processor_transactions_total", ("end", "committed"))
     }
 
     /// Doubts resolved since its start, with that verdict.
     pub(crate) fn doubts(&self, verdict: &str) -> u64 {
-        self.sum("processor_doubts_total", ("verdict", verdict))
+        self.sum("aftersend_processor_doubts_total", ("verdict", verdict))
     }
 
     /// Stores that it found damaged since its start, and wiped.
     pub(crate) fn wiped(&self) -> u64 {
-        self.sum("processor_stores_wiped_total", ("cause", "damaged"))
+        self.sum("aftersend_processor_stores_wiped_total", ("cause", "damaged"))
     }
 
     /// Partitions that it works on.
     pub(crate) fn owned(&self) -> u64 {
-        self.counted().map_or(0, |counted| counted.sum("processor_owned_partitions", None))
+        self.counted().map_or(0, |counted| counted.sum("aftersend_processor_owned_partitions", None))
     }
 
     /// Takes its counts, before they are lost.
     pub(crate) fn harvest(&self, tally: &mut Tally) {
         let Some(counted) = self.counted() else { return };
         for verdict in ["committed", "aborted", "elsewhere", "torn"] {
-            let doubts = counted.sum("processor_doubts_total", Some(("verdict", verdict)));
+            let doubts = counted.sum("aftersend_processor_doubts_total", Some(("verdict", verdict)));
             if doubts > 0 {
                 *tally.doubts.entry(verdict).or_default() += doubts;
             }

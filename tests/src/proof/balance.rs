@@ -40,10 +40,10 @@ impl Balance {
     #[must_use]
     pub fn with_gateway(self, metrics: &Exposition) -> Balance {
         Balance {
-            received: metrics.sum("gateway_requests_received_total", None),
-            accepted: metrics.sum("gateway_requests_accepted_total", None),
-            refused: metrics.sum("gateway_requests_refused_total", None),
-            accepted_to_raw: metrics.sum("gateway_events_total", Some(("outcome", "raw"))),
+            received: metrics.sum("aftersend_gateway_requests_received_total", None),
+            accepted: metrics.sum("aftersend_gateway_requests_accepted_total", None),
+            refused: metrics.sum("aftersend_gateway_requests_refused_total", None),
+            accepted_to_raw: metrics.sum("aftersend_gateway_events_total", Some(("outcome", "raw"))),
             ..self
         }
     }
@@ -51,7 +51,7 @@ impl Balance {
     /// The processor's part, as it counts itself. A killed processor has taken its counts with it.
     #[must_use]
     pub fn with_processor(self, metrics: &Exposition) -> Balance {
-        let records = |outcome| metrics.sum("processor_records_total", Some(("outcome", outcome)));
+        let records = |outcome| metrics.sum("aftersend_processor_records_total", Some(("outcome", outcome)));
         Balance {
             unique: records("unique"),
             duplicate: records("duplicate"),

@@ -1,20 +1,24 @@
-//! Metrics are named `<crate>_<noun>_<unit>`, in base units, and each is described in its crate's `METRICS` table.
+//! Metrics are named `<crate>_<noun>_<unit>`, in base units, and each is a row of its crate's `metrics!`
+//! declaration.
 
 use crate::finding::Finding;
-use crate::token::{Call, calls, text, tokens};
+use crate::token::{Call, calls, is_punct, text, tokens};
 use crate::tree::{Package, Source};
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::TokenTree;
 
 /// Base units: of something, so that a noun stands before them.
-const UNITS: &[&str] = &["total", "seconds", "bytes", "ratio", "info"];
-/// What gauges and histograms count, and the states that a gauge of 1 or 0 tells of: they can follow the crate's name directly.
+const UNITS: &[&str] = &["total", "seconds", "bytes", "ratio"];
+/// What gauges and histograms count, and the states that a gauge of 1 or 0 tells of: they can follow the
+/// crate's name directly.
 const COUNTED: &[&str] = &[
     "batches",
     "connections",
     "customers",
     "entries",
     "events",
+    "ids",
     "in_flight",
+    "info",
     "messages",
     "offsets",
     "open",
@@ -28,20 +32,22 @@ const COUNTED: &[&str] = &[
     "up",
     "workers",
 ];
+/// What `metrics!` puts before every name.
+const PREFIX: &str = "aftersend_";
 const MACROS: &[&str] = &["counter", "gauge", "histogram"];
 
-/// Names, in tables or in calls, that are misspelt; and counters that don't end in `_total`.
+/// Misspelt names, in declarations or in calls, and counters that don't end in `_total`.
 pub(crate) fn names(file: &Source) -> Vec<Finding> {
     let mend = "name it <crate>_<noun>_<unit>: seconds, bytes, a counted noun, and _total for a counter";
-    let mut wrong: Vec<String> =
-        described(file).into_iter().filter_map(|entry| entry.value).filter(|it| !well_named(it)).collect();
-    for (call, name) in recorded(file) {
-        let Name::Written(name) = name else { continue };
-        if !well_named(&name) || (call.name == "counter") != name.ends_with("_total") {
-            wrong.push(name);
-        }
-    }
-    wrong.into_iter().map(|name| Finding::new(&*file.path, format!("metric {name}"), mend)).collect()
+    let rows = declared(file).into_iter().map(|row| (row.kind, row.name));
+    let calls = recorded(file).into_iter().filter_map(|(call, name)| match name {
+        Name::Written(name) => Some((call.name, name)),
+        Name::Constant(_) => None,
+    });
+    let wrong = rows
+        .chain(calls)
+        .filter(|(kind, name)| !well_named(name) || (kind == "counter") != name.ends_with("_total"));
+    wrong.map(|(_, name)| Finding::new(&*file.path, format!("metric {name}"), mend)).collect()
 }
 
 fn well_named(name: &str) -> bool {
@@ -53,25 +59,25 @@ fn well_named(name: &str) -> bool {
     name.split('_').all(word) && (measured || counted)
 }
 
-/// Metrics that a crate records and no `METRICS` table of it describes. Tests may record what they like.
-pub(crate) fn undescribed(packages: &[Package], files: &[Source]) -> Vec<Finding> {
+/// Metrics that a crate records and does not declare. Tests may record what they like.
+pub(crate) fn undeclared(packages: &[Package], files: &[Source]) -> Vec<Finding> {
     let mut found = Vec::new();
     for package in packages {
         let src = format!("{}/src/", package.dir);
         let own: Vec<&Source> =
             files.iter().filter(|file| file.path.starts_with(&src) && file.path.ends_with(".rs")).collect();
-        let table: Vec<Entry> = own.iter().flat_map(|file| described(file)).collect();
+        let rows: Vec<Row> = own.iter().flat_map(|file| declared(file)).collect();
         for file in own {
             for (call, name) in recorded(file) {
                 let known = match &name {
-                    Name::Written(value) => table.iter().any(|entry| entry.value.as_ref() == Some(value)),
-                    Name::Constant(constant) => {
-                        table.iter().any(|entry| entry.constant.as_ref() == Some(constant))
+                    Name::Written(name) => {
+                        rows.iter().any(|row| name.strip_prefix(PREFIX) == Some(&row.name))
                     }
+                    Name::Constant(constant) => rows.iter().any(|row| row.constant == *constant),
                 };
                 if !known {
-                    let what = format!("{}! records {name:?}, which METRICS doesn't describe", call.name);
-                    let mend = "make it a const in the crate's metric.rs, with its meaning in the METRICS table there";
+                    let what = format!("{}! records {name:?}, which metrics! doesn't declare", call.name);
+                    let mend = "make it a row of telemetry::metrics! in the crate's metric.rs";
                     found.push(Finding::new(file.at(call.line), what, mend));
                 }
             }
@@ -87,11 +93,12 @@ enum Name {
     Constant(String),
 }
 
-/// A row of a `METRICS` table: its constant if one names it, and the name's text if it is known.
+/// A row of `metrics!`: `CONSTANT: kind "name"`.
 #[derive(Debug)]
-struct Entry {
-    constant: Option<String>,
-    value: Option<String>,
+struct Row {
+    constant: String,
+    kind: String,
+    name: String,
 }
 
 /// The calls that record, with the metric's name. A name that is a variable is somebody else's to check.
@@ -102,7 +109,7 @@ fn recorded(file: &Source) -> Vec<(Call, Name)> {
 
 /// The first argument: a string, or a path that ends in a constant.
 fn first_name(arguments: &[TokenTree]) -> Option<Name> {
-    let first = arguments.split(|token| crate::token::is_punct(token, ',')).next()?;
+    let first = arguments.split(|token| is_punct(token, ',')).next()?;
     match first {
         [written] if text(written).is_some() => text(written).map(Name::Written),
         [.., TokenTree::Ident(last)] if is_constant(&last.to_string()) => {
@@ -116,41 +123,20 @@ fn is_constant(name: &str) -> bool {
     !name.contains(char::is_lowercase)
 }
 
-/// The rows of the file's `METRICS`, if it has one.
-fn described(file: &Source) -> Vec<Entry> {
-    let all: Vec<TokenTree> = tokens(file).into_iter().collect();
-    let Some(table) = table(&all) else { return Vec::new() };
-    let rows = table.into_iter().filter_map(|token| match token {
-        TokenTree::Group(row) => first_name(&row.stream().into_iter().collect::<Vec<_>>()),
+/// The rows of the file's `metrics!` declarations.
+fn declared(file: &Source) -> Vec<Row> {
+    let declarations = calls(tokens(file)).into_iter().filter(|call| call.name == "metrics");
+    let rows = |call: Call| -> Vec<Row> { call.arguments.windows(4).filter_map(row).collect() };
+    declarations.flat_map(rows).collect()
+}
+
+fn row(tokens: &[TokenTree]) -> Option<Row> {
+    match tokens {
+        [TokenTree::Ident(constant), colon, TokenTree::Ident(kind), name] if is_punct(colon, ':') => {
+            Some(Row { constant: constant.to_string(), kind: kind.to_string(), name: text(name)? })
+        }
         _ => None,
-    });
-    rows.map(|name| match name {
-        Name::Written(value) => Entry { constant: None, value: Some(value) },
-        Name::Constant(constant) => Entry { value: value_of(&all, &constant), constant: Some(constant) },
-    })
-    .collect()
-}
-
-/// The rows of `const METRICS: … = &[ rows ];`.
-fn table(all: &[TokenTree]) -> Option<TokenStream> {
-    definition(all, "METRICS").and_then(|value| match value {
-        [.., TokenTree::Group(rows)] => Some(rows.stream()),
-        _ => None,
-    })
-}
-
-fn value_of(all: &[TokenTree], constant: &str) -> Option<String> {
-    definition(all, constant).and_then(|value| value.first().and_then(text))
-}
-
-/// What stands between `=` and `;` of `const NAME: … = …;`.
-fn definition<'a>(all: &'a [TokenTree], constant: &str) -> Option<&'a [TokenTree]> {
-    let is_word = |token: &TokenTree, word: &str| matches!(token, TokenTree::Ident(ident) if ident == word);
-    let start = all.windows(2).position(|pair| is_word(&pair[0], "const") && is_word(&pair[1], constant))?;
-    let rest = all.get(start..)?;
-    let end = rest.iter().position(|token| crate::token::is_punct(token, ';'))?;
-    let equals = rest.iter().position(|token| crate::token::is_punct(token, '='))?;
-    rest.get(equals + 1..end)
+    }
 }
 
 #[cfg(test)]
@@ -159,11 +145,14 @@ mod tests {
     use crate::tree::Package;
 
     const TABLE: &str = r#"
-        /// Requests.
-        pub const REQUESTS: &str = "gateway_requests_total";
-        /// How long.
-        pub const WAIT: &str = "gateway_wait_ms";
-        pub const METRICS: &[(&str, &str)] = &[(REQUESTS, "Requests, by outcome."), (WAIT, "Wait."), ("gateway_ready", "1 or 0.")];
+        telemetry::metrics! {
+            /// Requests.
+            REQUESTS: counter "gateway_requests_total" { outcome: ["ok", "bad"] },
+            /// How long.
+            WAIT: histogram "gateway_wait_ms",
+            /// 1 or 0.
+            READY: gauge "gateway_ready" {},
+        }
     "#;
 
     #[test]
@@ -185,6 +174,8 @@ mod tests {
         let found = |text: &str| names(&Source::new("src/a.rs", text)).len();
         assert_eq!(found(r#"fn f() { counter!("gateway_wait_seconds").increment(1) }"#), 1);
         assert_eq!(found(r#"fn f() { metrics::gauge!("gateway_wait_total").set(1) }"#), 1);
+        assert_eq!(found(r#"telemetry::metrics! { WAIT: counter "gateway_wait_seconds" }"#), 1);
+        assert_eq!(found(r#"telemetry::metrics! { WAIT: gauge "gateway_waits_total" {} }"#), 1);
         assert_eq!(
             found(r#"fn f() { counter!("gateway_requests_total", "outcome" => "ok").increment(1) }"#),
             0
@@ -192,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_metric_that_no_table_describes_is_found() {
+    fn a_metric_that_is_not_declared_is_found() {
         let package = Package {
             name: "gateway".to_owned(),
             dir: "services/gateway".to_owned(),
@@ -203,11 +194,14 @@ mod tests {
                 Source::new("services/gateway/src/metric.rs", TABLE),
                 Source::new("services/gateway/src/a.rs", text),
             ];
-            undescribed(std::slice::from_ref(&package), &files).len()
+            undeclared(std::slice::from_ref(&package), &files).len()
         };
         assert_eq!(found("fn f() { counter!(metric::LOST, \"by\" => x).increment(1) }"), 1);
-        assert_eq!(found("fn f() { counter!(\"gateway_lost_total\").increment(1) }"), 1);
+        assert_eq!(found("fn f() { counter!(\"aftersend_gateway_lost_total\").increment(1) }"), 1);
         assert_eq!(found("fn f() { counter!(metric::REQUESTS, \"by\" => x).increment(1) }"), 0);
-        assert_eq!(found("fn f() { gauge!(\"gateway_ready\").set(1.0); counter!(name).increment(1) }"), 0);
+        assert_eq!(
+            found("fn f() { gauge!(\"aftersend_gateway_ready\").set(1.0); counter!(name).increment(1) }"),
+            0
+        );
     }
 }

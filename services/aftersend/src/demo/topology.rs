@@ -225,7 +225,7 @@ impl Topology {
         format!(
             "\n  It keeps running until Ctrl-C. To look around:\n\
              \x20   sqlite3 {warehouse} 'SELECT * FROM message_funnel LIMIT 10'\n\
-             \x20   curl -s http://{admin}/metrics | grep ^processor_     (processor, pid {})\n\
+             \x20   curl -s http://{admin}/metrics | grep ^aftersend_processor_     (processor, pid {})\n\
              \x20   webhooks go to http://{gateway}/v1/webhooks/customerio/reporting, the Track API is {track}\n\
              \x20   Kafka is {kafka}; the README says how to point Aftersend at yours",
             self.processor.pid()
@@ -311,7 +311,7 @@ fn start_sinks(
     stop: &Stop,
 ) -> Vec<Thread<anyhow::Result<()>>> {
     customerio.group = format!("{}{}", common.prefix, customerio.group);
-    bigquery.group.id = format!("{}{}", common.prefix, bigquery.group.id);
+    bigquery.group = format!("{}{}", common.prefix, bigquery.group);
     let start = |run: Box<dyn FnOnce() -> anyhow::Result<()> + Send>| std::thread::spawn(run);
     let (connection, names, halt) = (common.connection.clone(), common.topics.clone(), stop.clone());
     let to_customerio = start(Box::new(move || {

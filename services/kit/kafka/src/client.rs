@@ -9,15 +9,13 @@ use tracing::{debug, error, info, warn};
 
 use crate::error::code_name;
 
-/// Errors that a client reported, by `client` and Kafka's `code`.
-pub(crate) const CLIENT_ERRORS: &str = "kafka_client_errors_total";
+telemetry::metrics! {
+    /// Errors that a Kafka client reported, by Kafka's error code.
+    CLIENT_ERRORS: counter "kafka_client_errors_total" { client, code },
+}
 
 /// The facility under which librdkafka logs that a connection has ended.
 const CONNECTION_LOST: &str = "FAIL";
-
-/// Every metric with its meaning.
-pub const METRICS: &[(&str, &str)] =
-    &[(CLIENT_ERRORS, "errors that a Kafka client reported, by client and code")];
 
 /// What every client of ours does with librdkafka's logs and errors.
 #[derive(Debug, Clone)]

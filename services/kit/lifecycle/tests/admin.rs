@@ -104,9 +104,17 @@ async fn e4_a_stall_is_answered_and_counted_once_and_so_is_a_death() {
     assert_eq!(admin.readiness().await.1["components"][0]["state"], "died");
     let (status, text) = admin.ask("/metrics").await;
     assert_eq!(status, 200);
-    assert_eq!(metric(&text, "lifecycle_stalls_total{component=\"stalling\"}"), Some(1.0), "{text}");
-    assert_eq!(metric(&text, "lifecycle_deaths_total{component=\"stalling\"}"), Some(1.0), "{text}");
-    assert!(text.contains("# HELP lifecycle_stalls_total"), "{text}");
+    assert_eq!(
+        metric(&text, "aftersend_lifecycle_stalls_total{component=\"stalling\"}"),
+        Some(1.0),
+        "{text}"
+    );
+    assert_eq!(
+        metric(&text, "aftersend_lifecycle_deaths_total{component=\"stalling\"}"),
+        Some(1.0),
+        "{text}"
+    );
+    assert!(text.contains("# HELP aftersend_lifecycle_stalls_total"), "{text}");
 }
 
 /// The server is the last to leave: a drain can be watched until its end.

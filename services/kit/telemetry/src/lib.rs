@@ -6,17 +6,19 @@ mod panic;
 
 use std::sync::{Mutex, PoisonError};
 
-pub use log::{FIELDS, FORMAT, Format, LEVEL, Settings};
-pub use metric::Metrics;
+pub use log::{Format, Settings};
+pub use metric::{Kind, Label, Metric, Metrics};
 
 /// What was installed, once per process.
 static INSTALLED: Mutex<Option<Metrics>> = Mutex::new(None);
 
-/// Starts logs and metrics for this process: tracing to stderr, the Prometheus recorder, and a panic hook that logs where a panic
-/// happened. Called again (tests share a process), it changes nothing and returns the same metrics.
+/// Starts the logs and metrics of this process: tracing to stderr, the Prometheus recorder, and a panic hook
+/// that logs where a panic happened. A second call changes nothing and returns the same metrics, because
+/// tests share a process.
 ///
 /// # Errors
-/// A level that isn't one, another recorder or subscriber already installed by somebody else, or no thread for the recorder's upkeep.
+/// The level can't be parsed, the process has another recorder or subscriber already, or the system gives no
+/// thread for the recorder's upkeep.
 pub fn init(settings: &Settings) -> Result<Metrics, Error> {
     let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(metrics) = installed.as_ref() {
@@ -34,13 +36,13 @@ pub fn init(settings: &Settings) -> Result<Metrics, Error> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The level isn't a filter.
+    /// The level can't be parsed as a filter.
     #[error("log.level isn't a level or a filter such as info,gateway=debug; correct AFTERSEND_LOG_LEVEL")]
     Level(#[source] tracing_subscriber::filter::ParseError),
-    /// Somebody else's metrics recorder is there, or ours couldn't be built.
+    /// The process has another metrics recorder already, or ours couldn't be built.
     #[error("the metrics recorder can't be installed; install no other one in this process")]
     Recorder(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Somebody else's tracing subscriber or logger is there.
+    /// The process has another tracing subscriber or logger already.
     #[error("the log subscriber can't be installed; install no other one in this process")]
     Subscriber(#[source] tracing_subscriber::util::TryInitError),
     /// The operating system gave no thread.

@@ -1,4 +1,6 @@
-//! Metrics: one Prometheus recorder per process, and what this crate itself counts.
+//! Metrics: one Prometheus recorder per process, and this crate's own metrics.
+
+mod declare;
 
 use std::fmt;
 use std::thread;
@@ -9,24 +11,19 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use tracing::Level;
 
 use crate::Error;
+pub use declare::{Kind, Label, Metric, table};
 
-/// Log events, by level.
-pub const LOG_EVENTS: &str = "telemetry_log_events_total";
+crate::metrics! {
+    /// Log events written.
+    LOG_EVENTS: counter "telemetry_log_events_total" { level: ["error", "warn", "info", "debug", "trace"] },
+    /// Panics in any thread or task of this process. None is normal.
+    PANICS: counter "telemetry_panics_total",
+    /// Always 1. Its labels say what runs.
+    BUILD_INFO: gauge "build_info" { version },
+}
 
-/// Panics that unwound somewhere in the process.
-pub const PANICS: &str = "telemetry_panics_total";
-
-/// Always 1; its labels say what runs.
-pub const BUILD_INFO: &str = "aftersend_build_info";
-
-/// This crate's metrics and their meaning.
-pub const METRICS: &[(&str, &str)] = &[
-    (LOG_EVENTS, "Log events written, by level."),
-    (PANICS, "Panics in any thread or task of this process; none is normal."),
-    (BUILD_INFO, "Always 1; the labels name the version that runs."),
-];
-
-/// Buckets of every histogram whose name ends in `_seconds`: from a fast ack to past the vendor's timeout of 4 s.
+/// Buckets of every histogram whose name ends in `_seconds`: from a fast ack to past the vendor's timeout of
+/// 4 s.
 const SECONDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
 /// Buckets of every histogram whose name ends in `_bytes`: powers of four from 256 B to 64 MiB.
@@ -35,7 +32,8 @@ const BYTES: [f64; 10] = powers(256.0, 4.0);
 /// Buckets of every other histogram, such as records per batch: powers of two from 1 to 16,384.
 const COUNTS: [f64; 15] = powers(1.0, 2.0);
 
-/// How often the recorder folds what was recorded into its histograms; between two folds they grow with the traffic.
+/// Time between two upkeeps of the recorder, which sort observations into the buckets. Between them, memory
+/// grows with the traffic.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A handle on this process's metrics. Cheap to clone.
@@ -50,11 +48,20 @@ impl Metrics {
         self.recorder.render()
     }
 
-    /// Attaches their meaning to metrics, by name. A role calls it once with its `METRICS`.
-    pub fn describe(&self, metrics: &[(&'static str, &'static str)]) {
-        for (name, meaning) in metrics {
-            // The exporter keeps one text per name, whatever the kind that it's described as.
-            metrics::describe_gauge!(*name, *meaning);
+    /// Describes metrics, and registers at zero each counter whose labels are closed sets. A role calls it
+    /// once for each crate's `METRICS`.
+    pub fn describe(&self, metrics: &[Metric]) {
+        for metric in metrics {
+            match metric.kind {
+                Kind::Counter => metrics::describe_counter!(metric.name, metric.help),
+                Kind::Gauge => metrics::describe_gauge!(metric.name, metric.help),
+                Kind::Histogram => metrics::describe_histogram!(metric.name, metric.help),
+            }
+            if metric.kind == Kind::Counter {
+                for labels in metric.combinations() {
+                    counter!(metric.name, &labels).absolute(0);
+                }
+            }
         }
     }
 
@@ -65,7 +72,6 @@ impl Metrics {
         metrics::set_global_recorder(recorder).map_err(|err| Error::Recorder(err.to_string().into()))?;
         metrics.describe(METRICS);
         gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-        panics().absolute(0);
         keep_up(metrics.recorder.clone())?;
         Ok(metrics)
     }

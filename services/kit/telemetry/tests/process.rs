@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use std::thread;
 
 use serde_json::Value;
-use telemetry::{Format, Settings};
+use telemetry::{Format, Metric, Settings};
 
 /// Names the format, and marks the process as the child.
 const CHILD: &str = "TELEMETRY_TEST_CHILD";
@@ -27,7 +27,7 @@ fn child() {
     thread::spawn(|| panic!("invariant in words")).join().unwrap_err();
     metrics::histogram!("test_wait_seconds").record(0.2);
     metrics::histogram!("test_batch_records").record(100.0);
-    metrics.describe(&[("test_batch_records", "Records per batch.")]);
+    metrics.describe(&[Metric::histogram("test_batch_records", &[], "Records per batch.")]);
     println!("{}", metrics.render());
 }
 
@@ -77,10 +77,10 @@ fn e2_a_panic_tells_where_and_never_what_it_carried() {
 fn the_metrics_count_logs_and_panics_and_choose_buckets_by_name() {
     let text = String::from_utf8(run("text").stdout).unwrap();
     for line in [
-        "telemetry_log_events_total{level=\"info\"} 1",
-        "telemetry_log_events_total{level=\"error\"} 2",
-        "telemetry_log_events_total{level=\"debug\"} 0",
-        "telemetry_panics_total 2",
+        "aftersend_telemetry_log_events_total{level=\"info\"} 1",
+        "aftersend_telemetry_log_events_total{level=\"error\"} 2",
+        "aftersend_telemetry_log_events_total{level=\"debug\"} 0",
+        "aftersend_telemetry_panics_total 2",
         "# HELP test_batch_records Records per batch.",
         "test_wait_seconds_bucket{le=\"0.1\"} 0",
         "test_wait_seconds_bucket{le=\"0.25\"} 1",
