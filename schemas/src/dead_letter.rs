@@ -223,6 +223,6 @@ mod tests {
         assert!(long.value().expect("encodes").len() < HEAD_BYTES + 1024);
         let short = Draft { customer_key: Some(&key[1..]), event_id: Some(&text[1..]), ..draft(b"") };
         assert_eq!(short.key(), Some(&key[1..]));
-        assert_eq!(short.headers().collect::<Vec<_>>(), [(header::EVENT_ID, text[1..].as_bytes())]);
+        assert_eq!(short.headers().collect::<Vec<_>>(), [(header::EVENT_ID, &text.as_bytes()[1..])]);
     }
 }
