@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod admin;
+pub mod clock;
 mod health;
 pub mod metric;
 mod stop;
