@@ -1,25 +1,30 @@
 //! Reading records for a sink: a group member whose offsets are committed only when the sink says so (S3).
 
-use std::collections::BTreeSet;
+mod ends;
+mod progress;
+mod rebalance;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
-use rdkafka_sys::rd_kafka_resp_err_t as Response;
-use tracing::{info, warn};
+use tracing::warn;
 
-use crate::client::{Observer, observed};
 use crate::error::{leaves_records_out, refuse_if_fatal};
-use crate::{Connection, Error, Incoming, NextOffset};
+use crate::{Connection, Error, Incoming, NextOffset, ffi};
+pub use ends::Ends;
+pub use progress::Progress;
+use rebalance::Owner;
 
 /// A consumer group and this member's place in it.
 #[derive(Debug, Clone)]
 pub struct Group {
     /// The group's id.
     pub id: String,
-    /// A lasting name of this member: with it, a restart within the session timeout moves no partition (KIP-345).
+    /// A lasting name of this member: with it, a restart within the session timeout moves no partition
+    /// (KIP-345).
     pub instance: Option<String>,
     /// After this long without a heartbeat the member is taken for dead.
     pub session_timeout: Duration,
@@ -50,13 +55,28 @@ pub trait Assignment: Send + Sync {
     /// Where each of `partitions` starts; `None` is the committed offset, else the beginning of the log.
     fn assigned(&self, partitions: &[(String, i32)]) -> Vec<Option<NextOffset>>;
 
+    /// Whether assigned partitions wait for [`Consumer::start`], because their start isn't known yet. Then
+    /// the answer of [`Self::assigned`] counts for nothing.
+    fn starts_later(&self) -> bool {
+        false
+    }
+
     /// Nothing more may be done for `partitions`.
     fn revoked(&self, partitions: &[(String, i32)], how: Revocation);
 }
 
-/// After this long without a batch, fetching is paused so that polling keeps the membership alive without records
-/// piling up. Not sooner: each pause throws away what was fetched.
+/// After this long without a batch, fetching is paused so that polling keeps the membership alive without
+/// records piling up. Not sooner: each pause throws away what was fetched.
 const PAUSE_AFTER: Duration = Duration::from_secs(5);
+
+/// How long an answer to a commit is waited for. Meanwhile nothing is polled.
+const COMMIT_MAX: Duration = Duration::from_secs(5);
+
+/// How old [`Consumer::progress`] may be.
+const STATISTICS_EVERY_MS: &str = "5000";
+
+/// How long a poll lasts before the consumer looks whether partitions wait for their start.
+const POLL_MAX: Duration = Duration::from_millis(100);
 
 /// A group member that reads only committed records. Poll it from one thread.
 pub struct Consumer {
@@ -64,7 +84,8 @@ pub struct Consumer {
     topics: Vec<Arc<str>>,
     last_batch: Mutex<Instant>,
     paused: Mutex<bool>,
-    /// Records that came while a batch was being delivered: a partition assigned meanwhile is not paused at once.
+    /// Records that came while a batch was being delivered: a partition assigned meanwhile is not paused at
+    /// once.
     held: Mutex<Vec<Incoming>>,
 }
 
@@ -92,14 +113,15 @@ impl Consumer {
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "earliest")
+            .set("statistics.interval.ms", STATISTICS_EVERY_MS)
             .set("fetch.wait.max.ms", "100")
             .set("fetch.queue.backoff.ms", "10")
             .set("queued.max.messages.kbytes", "32768");
         if let Some(instance) = &group.instance {
             config.set("group.instance.id", instance);
         }
-        let owner = Owner { observer: Observer::new("consumer"), hooks, owned: Mutex::default() };
-        let consumer: BaseConsumer<Owner> = config.create_with_context(owner).map_err(Error::Settings)?;
+        let consumer: BaseConsumer<Owner> =
+            config.create_with_context(Owner::new(hooks)).map_err(Error::Settings)?;
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();
         consumer.subscribe(&names).map_err(|source| Error::of("subscribe", source))?;
         Ok(Self {
@@ -111,11 +133,12 @@ impl Consumer {
         })
     }
 
-    /// Records of the partitions owned, in partition order; empty where nothing came in time. Hooks run inside.
+    /// Records of the partitions owned, in partition order; empty where nothing came in time. Hooks run
+    /// inside. It returns early where partitions wait for [`Self::start`].
     ///
     /// # Errors
-    /// Where the topics are missing, the broker refuses this client, or the client is unusable. A lost broker is none: it
-    /// is waited for.
+    /// Where the topics are missing, the broker refuses this client, or the client is unusable. A lost broker
+    /// is none: it is waited for.
     pub fn poll_batch(&self, limits: &Batch) -> Result<Vec<Incoming>, Error> {
         self.resume()?;
         *locked(&self.last_batch) = Instant::now();
@@ -124,17 +147,17 @@ impl Consumer {
         let mut bytes: usize = batch.iter().map(Incoming::bytes).sum();
         while batch.len() < limits.records_max && bytes < limits.bytes_max {
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.poll(left)? {
+            let record = self.poll(left.min(POLL_MAX))?;
+            self.drop_revoked(&mut batch);
+            match record {
                 Some(record) => {
                     bytes += record.bytes();
                     batch.push(record);
                 }
-                None if left.is_zero() => break,
+                None if left.is_zero() || self.any_waits() => break,
                 None => {}
             }
         }
-        // A rebalance in the middle may have taken partitions whose records were read before it.
-        batch.retain(|record| self.owns(&record.topic, record.partition));
         *locked(&self.last_batch) = Instant::now();
         Ok(batch)
     }
@@ -155,14 +178,33 @@ impl Consumer {
             if left.is_zero() {
                 return Ok(());
             }
-            if let Some(record) = self.poll(left)? {
-                locked(&self.held).push(record);
-            }
+            let record = self.poll(left)?;
+            let mut held = locked(&self.held);
+            self.drop_revoked(&mut held);
+            held.extend(record);
         }
     }
 
-    /// Commits the positions that are still owned, and waits for the answer. A member that has lost its place commits
-    /// nothing: its successor reads the records again.
+    /// Lets records of an assigned partition come, from `next`, where its assignment [starts
+    /// later](Assignment::starts_later).
+    ///
+    /// # Errors
+    /// Where the client refuses. The partition waits on, and another try is right.
+    pub fn start(&self, topic: &str, partition: i32, next: NextOffset) -> Result<(), Error> {
+        let failed = |source| Error::of("start a partition", source);
+        self.consumer
+            .seek(topic, partition, Offset::Offset(next.0), Connection::METADATA_TIMEOUT)
+            .map_err(failed)?;
+        locked(&self.consumer.context().floors).insert((topic.to_owned(), partition), next);
+        let mut started = TopicPartitionList::with_capacity(1);
+        started.add_partition(topic, partition);
+        self.consumer.resume(&started).map_err(failed)?;
+        locked(&self.consumer.context().waiting).remove(&(topic.to_owned(), partition));
+        Ok(())
+    }
+
+    /// Commits the positions that are still owned, and waits for the answer. A member that has lost its place
+    /// commits nothing: its successor reads the records again.
     ///
     /// # Errors
     /// Where the broker refuses this client, or doesn't answer.
@@ -178,7 +220,7 @@ impl Consumer {
         if offsets.count() == 0 {
             return Ok(());
         }
-        match self.consumer.commit(&offsets, CommitMode::Sync) {
+        match ffi::commit(self.consumer.client(), &offsets, COMMIT_MAX) {
             Ok(()) => Ok(()),
             Err(error) if lost_its_place(&error) => {
                 warn!(%error, "offsets not committed: the group has moved on");
@@ -194,20 +236,14 @@ impl Consumer {
         locked(&self.consumer.context().owned).contains(&(topic.to_owned(), partition))
     }
 
-    /// Records between each owned partition's position and the end of its log, as last heard from the broker.
+    /// How far each owned partition has been read, in order. A few seconds old. A partition is left out that was assigned since.
     #[must_use]
-    pub fn lag(&self) -> Vec<(Arc<str>, i32, i64)> {
-        let Ok(positions) = self.consumer.position() else { return Vec::new() };
-        let lag_of = |topic: &str, partition: i32, position: i64| {
-            let timeout = Duration::from_secs(1);
-            let (_, high) = self.consumer.fetch_watermarks(topic, partition, timeout).ok()?;
-            Some((Arc::from(topic), partition, (high - position).max(0)))
-        };
-        let elements = positions.elements();
-        elements
-            .iter()
-            .filter_map(|at| lag_of(at.topic(), at.partition(), at.offset().to_raw()?.max(0)))
-            .collect()
+    pub fn progress(&self) -> Vec<Progress> {
+        let context = self.consumer.context();
+        let statistics = locked(&context.statistics);
+        let owned = locked(&context.owned);
+        let topic = |name: &str| self.topics.iter().find(|topic| ***topic == *name);
+        owned.iter().filter_map(|(name, partition)| statistics.progress(topic(name)?, *partition)).collect()
     }
 
     /// Leaves the group. A static member's partitions wait for its return.
@@ -217,9 +253,50 @@ impl Consumer {
 
     fn poll(&self, wait: Duration) -> Result<Option<Incoming>, Error> {
         match self.consumer.poll(wait) {
-            Some(Ok(message)) => Ok(Some(Incoming::copy_of(&message, &self.topics))),
+            Some(Ok(message)) => {
+                let record = Incoming::copy_of(&message, &self.topics);
+                Ok(Some(record).filter(|record| self.is_due(record)))
+            }
             Some(Err(error)) => self.tolerate(error).map(|()| None),
             None => Ok(None),
+        }
+    }
+
+    /// Whether the record lies behind its partition's start. While a partition waits for its start, none does.
+    fn is_due(&self, record: &Incoming) -> bool {
+        if self.waits(&record.topic, record.partition) {
+            return false;
+        }
+        let mut floors = locked(&self.consumer.context().floors);
+        if floors.is_empty() {
+            return true;
+        }
+        let partition = (record.topic.to_string(), record.partition);
+        match floors.get(&partition) {
+            Some(start) if start.is_past(record.offset) => false,
+            _ => {
+                floors.remove(&partition);
+                true
+            }
+        }
+    }
+
+    fn waits(&self, topic: &str, partition: i32) -> bool {
+        let waiting = locked(&self.consumer.context().waiting);
+        !waiting.is_empty() && waiting.contains(&(topic.to_owned(), partition))
+    }
+
+    fn any_waits(&self) -> bool {
+        !locked(&self.consumer.context().waiting).is_empty()
+    }
+
+    /// Drops the records of partitions that went since the last call. A partition may have come back
+    /// meanwhile, and is then read again from its committed position: its earlier records would pass for the
+    /// new assignment's.
+    fn drop_revoked(&self, records: &mut Vec<Incoming>) {
+        let revoked = std::mem::take(&mut *locked(&self.consumer.context().revoked));
+        if !revoked.is_empty() {
+            records.retain(|record| !revoked.contains(&(record.topic.to_string(), record.partition)));
         }
     }
 
@@ -252,7 +329,13 @@ impl Consumer {
         if std::mem::take(&mut *locked(&self.paused)) {
             let assigned =
                 self.consumer.assignment().map_err(|source| Error::of("read assignment", source))?;
-            self.consumer.resume(&assigned).map_err(|source| Error::of("resume", source))?;
+            let mut started = TopicPartitionList::with_capacity(assigned.count());
+            for (topic, partition) in named(&assigned) {
+                if !self.waits(&topic, partition) {
+                    started.add_partition(&topic, partition);
+                }
+            }
+            self.consumer.resume(&started).map_err(|source| Error::of("resume", source))?;
         }
         Ok(())
     }
@@ -279,66 +362,9 @@ fn lost_its_place(error: &KafkaError) -> bool {
     )
 }
 
-struct Owner {
-    observer: Observer,
-    hooks: Arc<dyn Assignment>,
-    owned: Mutex<BTreeSet<(String, i32)>>,
-}
-
-impl Owner {
-    fn assign(&self, consumer: &BaseConsumer<Self>, partitions: &mut TopicPartitionList) {
-        let named = named(partitions);
-        let starts = if named.is_empty() { Vec::new() } else { self.hooks.assigned(&named) };
-        for ((topic, partition), start) in named.iter().zip(starts) {
-            let offset = start.map_or(Offset::Invalid, |next| Offset::Offset(next.0));
-            if let Err(error) = partitions.set_partition_offset(topic, *partition, offset) {
-                warn!(topic, partition, %error, "start offset not set");
-            }
-        }
-        info!(partitions = named.len(), "partitions assigned");
-        locked(&self.owned).extend(named);
-        if let Err(error) = consumer.incremental_assign(partitions) {
-            warn!(%error, "assignment failed");
-        }
-    }
-
-    fn unassign(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) {
-        let named = named(partitions);
-        let how = if consumer.assignment_lost() { Revocation::Lost } else { Revocation::Revoked };
-        info!(partitions = named.len(), ?how, "partitions revoked");
-        {
-            let mut owned = locked(&self.owned);
-            for partition in &named {
-                owned.remove(partition);
-            }
-        }
-        if !named.is_empty() {
-            self.hooks.revoked(&named, how);
-        }
-        if let Err(error) = consumer.incremental_unassign(partitions) {
-            warn!(%error, "unassignment failed");
-        }
-    }
-}
-
-observed!(Owner);
-
-impl ConsumerContext for Owner {
-    fn rebalance(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        response: Response,
-        partitions: &mut TopicPartitionList,
-    ) {
-        match response {
-            Response::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => self.assign(consumer, partitions),
-            _ => self.unassign(consumer, partitions),
-        }
-    }
-}
-
 pub(crate) fn named(partitions: &TopicPartitionList) -> Vec<(String, i32)> {
-    // An empty list is legal in a cooperative rebalance, and its elements were once undefined behaviour in the wrapper.
+    // An empty list is legal in a cooperative rebalance, and its elements were once undefined behaviour in
+    // the wrapper.
     if partitions.count() == 0 {
         return Vec::new();
     }

@@ -1,6 +1,7 @@
 //! The few calls that the wrapper crate lacks or gets wrong, each a small safe function with the reason it exists.
 #![allow(unsafe_code)]
 
+mod commit;
 mod queue;
 mod topic_id;
 
@@ -14,6 +15,7 @@ use rdkafka_sys as sys;
 
 use crate::error::code_name;
 
+pub(crate) use commit::commit;
 pub(crate) use queue::{Popped, Queue};
 pub(crate) use topic_id::topic_ids;
 
