@@ -11,30 +11,34 @@ use schemas::record::MessageOutcome;
 
 pub use location::Location;
 
-/// A topic and one of its partitions.
-pub type Partition = (Arc<str>, i32);
+pub use delivery::intake::Partition;
 
 /// A warehouse that holds each record once, whatever crashes (S1).
 ///
-/// A target keeps its own position of each partition and moves it in the same step that makes the rows visible: in one
-/// transaction where the warehouse has them, by a decision record where it has none. The sink follows: it starts a
-/// partition where the target says, and what Kafka holds as committed offset is for lag monitoring alone.
+/// A target keeps its own position of each partition and moves it in the same step that makes the rows
+/// visible: in one transaction where the warehouse has transactions, by a decision record where it has none.
+/// The sink starts a partition where the target says. The offset that Kafka holds as committed is for lag
+/// monitoring alone.
+///
+/// Neither call runs on the thread that polls Kafka, so both may wait for a remote service. Only one runs at
+/// a time.
 pub trait Target: Send {
     /// How far each partition is stored, in order of the question; `None` where nothing of it is.
     ///
-    /// Asked when partitions are assigned, before anything of them is read. A target finishes here what an earlier
-    /// owner decided but did not complete.
+    /// Asked when partitions are assigned, before a record of them is read. A target finishes here what an
+    /// earlier owner of the partition decided but did not complete.
     ///
     /// # Errors
     /// Where the warehouse can't be read.
-    fn positions(&mut self, partitions: &[(String, i32)]) -> Result<Vec<Option<NextOffset>>, Error>;
+    fn positions(&mut self, partitions: &[Partition]) -> Result<Vec<Option<NextOffset>>, Error>;
 
-    /// Makes the whole batch visible and moves the positions, or does neither. Rows that lie before the stored
-    /// position are left out and counted, so that a replay or a second owner doubles nothing.
+    /// Makes the whole batch visible and moves the positions, or does neither. Says of each row, in the order
+    /// of the rows, what became of it. Rows that lie before the stored position are left out, so that a
+    /// replay or a second owner doubles nothing.
     ///
     /// # Errors
-    /// Where the warehouse can't be written; nothing of the batch is visible then.
-    fn store(&mut self, batch: &Batch) -> Result<Stored, Error>;
+    /// Where the warehouse can't be written. Nothing of the batch is visible then.
+    fn store(&mut self, batch: &Batch) -> Result<Vec<RowOutcome>, Error>;
 }
 
 /// What one call of [`Target::store`] stores: rows, and how far each partition then is.
@@ -45,21 +49,11 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Adds a row; those of one partition in the order of their offsets.
-    pub fn add(&mut self, row: Row) {
-        self.pass(&row.topic, row.partition, row.offset);
-        self.rows.push(row);
-    }
-
-    /// Takes a record as dealt with that makes no row, such as a dead letter.
-    pub fn pass(&mut self, topic: &Arc<str>, partition: i32, offset: RecordOffset) {
-        self.next.insert((Arc::clone(topic), partition), offset.next());
-    }
-
-    /// Drops what belongs to partitions that `owned` denies.
-    pub fn retain(&mut self, owned: impl Fn(&str, i32) -> bool) {
-        self.rows.retain(|row| owned(&row.topic, row.partition));
-        self.next.retain(|(topic, partition), _| owned(topic, *partition));
+    /// `rows` are those of one partition in the order of their offsets; `next` names the partition of each
+    /// row.
+    #[must_use]
+    pub fn new(rows: Vec<Row>, next: BTreeMap<Partition, NextOffset>) -> Self {
+        Self { rows, next }
     }
 
     /// The rows, those of one partition in the order of their offsets.
@@ -68,7 +62,8 @@ impl Batch {
         &self.rows
     }
 
-    /// Where each partition goes on: each row's partition is among them. It may lie beyond the last row.
+    /// Where each partition goes on: the partition of each row is among them. It may lie beyond the last row,
+    /// because some records make no row.
     #[must_use]
     pub fn next(&self) -> &BTreeMap<Partition, NextOffset> {
         &self.next
@@ -88,16 +83,53 @@ pub struct Row {
     pub outcome: MessageOutcome<'static>,
 }
 
-/// What became of a batch's rows: each is counted once.
+/// What became of one row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowOutcome {
+    /// It is visible now.
+    Stored,
+    /// Its event id was taken by a row of another position. It is recorded beside the table. The processor
+    /// lets no duplicate through (P1), so each conflict is a fault to look into.
+    Conflict,
+    /// It was stored before.
+    Replayed,
+}
+
+impl RowOutcome {
+    /// The metric's label.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Conflict => "conflict",
+            Self::Replayed => "replayed",
+        }
+    }
+}
+
+/// What became of the rows of a batch: each is counted once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stored {
     /// Rows that are visible now.
     pub rows: u64,
-    /// Rows whose event id was taken by a row of another position: recorded beside the table. The processor lets no
-    /// duplicate through (P1), so each one is a fault to look into.
+    /// Rows whose event id was taken: see [`RowOutcome::Conflict`].
     pub conflicts: u64,
     /// Rows that were stored before.
     pub replayed: u64,
+}
+
+impl FromIterator<RowOutcome> for Stored {
+    fn from_iter<I: IntoIterator<Item = RowOutcome>>(outcomes: I) -> Self {
+        let mut stored = Self::default();
+        for outcome in outcomes {
+            match outcome {
+                RowOutcome::Stored => stored.rows += 1,
+                RowOutcome::Conflict => stored.conflicts += 1,
+                RowOutcome::Replayed => stored.replayed += 1,
+            }
+        }
+        stored
+    }
 }
 
 /// The warehouse can't be used. The text names the mend.

@@ -1,49 +1,53 @@
 #![doc = include_str!("../README.md")]
 
-mod desk;
-mod engine;
 pub mod metric;
+mod outcome;
 mod plan;
 mod reading;
+mod sender;
 mod settings;
-mod shipment;
-mod summary;
+mod sink;
 
+use std::time::Duration;
+
+use kafka::consumer;
 use lifecycle::{Health, Stop};
-use schemas::topic::Topics;
+use schemas::topic::{Topic, Topics};
 use thiserror::Error;
 
 pub use self::settings::Settings;
-pub use summary::Summary;
+use self::sink::CustomerIo;
+pub use self::sink::TaskError;
+pub use outcome::Summary;
 
 /// What this role calls itself: in readiness and in dead letters.
 pub const NAME: &str = "customerio-sink";
 
-/// Why the sink ended by itself. Whatever time or the vendor mends is no such reason.
+/// Without progress for this long, the sink counts as stalled. Retries aren't progress.
+const STALL_AFTER: Duration = Duration::from_secs(60);
+
+/// Why the sink ended by itself. What time or the vendor mends is waited for instead.
 #[derive(Debug, Error)]
 pub enum Error {
     /// The client of the Track API could not be made.
     #[error("track api client")]
     Client(#[source] customerio::Error),
-    /// Kafka can't be used.
-    #[error("kafka")]
-    Kafka(#[from] kafka::Error),
     /// The runtime of the requests could not be started.
     #[error("threads for requests could not be started: check the process's limits")]
     Runtime(#[source] std::io::Error),
-    /// A request's task ended without an outcome: a bug.
-    #[error("a request's task ended without an outcome")]
-    Task(#[source] tokio::task::JoinError),
+    /// The loop ended.
+    #[error(transparent)]
+    Run(#[from] delivery::Error<TaskError>),
 }
 
 /// Runs the sink on this thread until `stop` is requested: traits and suppressions from Kafka to Customer.io.
 ///
-/// Not on a thread of a runtime: it blocks, and has a small runtime of its own for its requests. After `stop` it waits for
-/// requests in flight for at most [`Settings::drain_timeout`], commits what is done, and returns.
+/// It blocks, so it needs a thread that serves no async runtime. After `stop` it waits for requests in flight
+/// for at most [`Settings::drain_timeout`], commits what is done, and returns.
 ///
 /// # Errors
-/// Where Kafka refuses this client or lacks a topic. An unreachable broker or vendor is waited for, and wrong credentials
-/// at the vendor are an unready sink, not an error (S4).
+/// Where Kafka refuses this client or lacks a topic. An unreachable broker or vendor is waited for. Wrong
+/// credentials at the vendor make the sink not ready, and are no error (S4).
 pub fn run(
     settings: &Settings,
     connection: &kafka::Connection,
@@ -51,19 +55,30 @@ pub fn run(
     health: &Health,
     stop: &Stop,
 ) -> Result<Summary, Error> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .thread_name(NAME)
-        .enable_all()
-        .build()
-        .map_err(Error::Runtime)?;
-    let vital = health.component(NAME, engine::STALL_AFTER);
-    let mut engine =
-        engine::Engine::new(settings, connection, topics, stop, &vital, runtime.handle().clone())?;
-    let summary = engine.run()?;
-    drop(engine);
+    let context = delivery::Context::new::<CustomerIo>(stop.clone());
+    let vital = health.component(NAME, STALL_AFTER);
+    let mut sink = CustomerIo::new(settings, topics, &context)?;
+    let counts = delivery::run(&mut sink, &reads(settings, topics), connection, &context, &vital)?;
     vital.finished();
-    // A request that was given up may still be on its way: nobody waits for it.
-    runtime.shutdown_background();
-    Ok(summary)
+    sink.close();
+    Ok(Summary::from(&counts))
+}
+
+/// What the loop reads, and in which portions.
+fn reads(settings: &Settings, topics: &Topics) -> delivery::Settings {
+    delivery::Settings {
+        group: consumer::Group {
+            id: settings.group.clone(),
+            instance: settings.instance.clone(),
+            session_timeout: settings.session_timeout,
+        },
+        topics: [Topic::Trait, Topic::Suppression].map(|topic| topics.name(topic).to_owned()).to_vec(),
+        dead_letters: topics.name(Topic::DeadLetter).to_owned(),
+        batch: consumer::Batch {
+            records_max: settings.batch_records,
+            bytes_max: usize::try_from(settings.batch_bytes.bytes()).unwrap_or(usize::MAX),
+            wait_max: settings.batch_wait,
+        },
+        lag: delivery::LagLimits::default(),
+    }
 }

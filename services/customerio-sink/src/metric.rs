@@ -5,10 +5,10 @@ use std::time::Duration;
 use customerio::Status;
 
 telemetry::metrics! {
-    /// Records read. Each record has exactly one outcome (E1). A record that was halted or put back is read,
+    /// Records read. Each record has exactly one outcome (E1). A record that was stopped or put back is read,
     /// and counted, again.
     RECORDS: counter "customerio_sink_records_total" {
-        outcome: ["delivered", "dead_lettered", "skipped", "tombstone", "unchanged", "halted", "put_back"],
+        outcome: ["delivered", "dead_lettered", "skipped", "tombstone", "unchanged", "stopped", "put_back"],
     },
     /// Records skipped because Customer.io has no profile that they belong to, by the kind of their key.
     SKIPPED: counter "customerio_sink_skipped_total" { kind: ["email_token", "delivery", "event"] },
@@ -34,16 +34,6 @@ pub(crate) fn retry(status: &Status) {
     metrics::counter!(RETRIES, "status" => status.label()).increment(1);
 }
 
-pub(crate) fn records(outcome: &'static str, count: u64) {
-    if count > 0 {
-        metrics::counter!(RECORDS, "outcome" => outcome).increment(count);
-    }
-}
-
 pub(crate) fn skipped(kind: &'static str) {
     metrics::counter!(SKIPPED, "kind" => kind).increment(1);
-}
-
-pub(crate) fn commit_failed() {
-    metrics::counter!(COMMIT_FAILURES).increment(1);
 }

@@ -1,8 +1,9 @@
 //! Which requests a batch of writes becomes, and in which order. Pure.
 //!
-//! S2 asks that a customer's next write leaves only after the previous one is acknowledged. So a customer's writes about one
-//! subject become one operation, the later attributes over the earlier; and a customer's operations are spread over
-//! *waves*, one each. All requests of a wave may be in flight at once; the next wave waits for them all.
+//! A customer's next write must leave only after the previous one is acknowledged (S2). So the writes of a
+//! customer about one subject become one operation, in which later attributes replace earlier ones. The
+//! operations of a customer are spread over *waves*, one operation each. All requests of a wave may be in
+//! flight at once. The next wave waits for all of them.
 
 use std::collections::HashMap;
 
@@ -34,7 +35,7 @@ pub(crate) struct Planned {
 #[derive(Debug, Clone)]
 pub(crate) struct Operation {
     pub(crate) encoded: Encoded,
-    /// The records that it carries out, ascending: all of one customer and one topic, so of one partition.
+    /// The places of its records, ascending. All are of one customer and one topic, and so of one partition.
     pub(crate) records: Vec<usize>,
 }
 
@@ -43,14 +44,15 @@ pub(crate) type Request = Vec<Operation>;
 /// Requests that may be in flight together.
 pub(crate) type Wave = Vec<Request>;
 
-/// What to send, and the records that turned out not to be sendable.
+/// What to send, and the records that break a limit.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     pub(crate) waves: Vec<Wave>,
     pub(crate) refused: Vec<(Vec<usize>, limit::Breach)>,
 }
 
-/// Plans a batch. `writes` are in the order in which their records were read: per customer and subject that of `as_of`.
+/// Plans a batch. `writes` are in the order in which their records were read. For a customer and a subject
+/// that is the order of `as_of`.
 pub(crate) fn plan(writes: Vec<Planned>, bounds: &Bounds) -> Plan {
     let mut plan = Plan::default();
     let mut waves: [Vec<Operation>; 2] = Default::default();
@@ -66,7 +68,7 @@ pub(crate) fn plan(writes: Vec<Planned>, bounds: &Bounds) -> Plan {
     plan
 }
 
-/// What one customer is to be told.
+/// What one customer's profile is to be told.
 #[derive(Default)]
 struct Lane {
     suppression: Option<Merged>,
@@ -90,14 +92,15 @@ impl Lane {
         }
     }
 
-    /// What stops messages goes first.
+    /// The suppression goes first, because it stops messages.
     fn into_ordered(self) -> impl Iterator<Item = Merged> {
         self.suppression.into_iter().chain(self.traits)
     }
 }
 
 impl Merged {
-    /// Stamping an earlier attribute with the later time is right: the later record says that it is unchanged.
+    /// Stamping an earlier attribute with the later time is right: the later record says that it is
+    /// unchanged.
     fn add(&mut self, record: usize, later: Identify) {
         self.records.push(record);
         self.identify.timestamp_s = self.identify.timestamp_s.max(later.timestamp_s);

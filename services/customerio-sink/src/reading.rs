@@ -1,4 +1,4 @@
-//! What a record asks for. Pure: a record and the time in, a [`Reading`] out.
+//! What a record asks for. Pure: a record and the time in, a [`Write`] out, or the reason why there is none.
 
 mod suppression;
 mod traits;
@@ -10,27 +10,27 @@ use schemas::codec::{self, DecodeError};
 use schemas::key::Holder;
 use schemas::record::{CustomerTraits, Record, Suppression};
 
-/// What a topic's records are about. Each writes attributes of its own, so the two never contend.
+/// What the records of a topic are about. Each subject has attributes of its own, so the two never write the
+/// same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Subject {
     Suppression,
     Traits,
 }
 
-/// What becomes of a record before anything is sent.
+/// Why nothing is sent for a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Reading {
-    /// A person's attributes are to be set.
-    Write(Write),
-    /// Nobody whom the vendor could be told about.
+pub(crate) enum NotWritten {
+    /// The vendor can't be told about this customer.
     Skipped(Skip),
-    /// The processor has nothing more to say of this customer; what was written stands.
+    /// The processor has nothing more to say about this customer. What was written stands.
     Tombstone,
-    /// Nothing that this version writes.
+    /// The record holds nothing that this version writes.
     Unchanged,
-    /// Can never be written: a dead letter.
+    /// The record can never be written: a dead letter.
     Malformed { reason: &'static str, detail: String },
-    /// Written by a newer version: stops the partition, and is never a dead letter.
+    /// A newer version wrote the record, with a schema of this fingerprint. It stops the partition, and is
+    /// never a dead letter.
     UnknownSchema(u64),
 }
 
@@ -41,14 +41,14 @@ pub(crate) struct Write {
     pub(crate) identify: Identify,
 }
 
-/// Why there is nobody to write to.
+/// Why the vendor can't be told about a customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Skip {
-    /// Known by an address's token alone, and this version has no addresses.
+    /// The customer is known by the token of an address alone, and this version has no addresses.
     EmailToken,
-    /// Known by a delivery alone.
+    /// The customer is known by a delivery alone.
     Delivery,
-    /// Known by nothing but the event.
+    /// The customer is known by nothing but the event.
     Event,
 }
 
@@ -64,13 +64,8 @@ impl Skip {
 }
 
 /// Reads `record` as its topic's `subject`.
-pub(crate) fn read(record: &Incoming, subject: Subject, now_ms: i64) -> Reading {
-    interpret(record, subject, now_ms).unwrap_or_else(|otherwise| otherwise)
-}
-
-/// The early returns are readings too.
-fn interpret(record: &Incoming, subject: Subject, now_ms: i64) -> Result<Reading, Reading> {
-    let value = record.value.as_deref().ok_or(Reading::Tombstone)?;
+pub(crate) fn read(record: &Incoming, subject: Subject, now_ms: i64) -> Result<Write, NotWritten> {
+    let value = record.value.as_deref().ok_or(NotWritten::Tombstone)?;
     let key = record.key.as_deref().unwrap_or_default();
     let identifiers = identifier(key)?;
     let facts = match subject {
@@ -83,32 +78,32 @@ fn interpret(record: &Incoming, subject: Subject, now_ms: i64) -> Result<Reading
     let timestamp_s = facts.as_of_ms.div_euclid(1000);
     let identify = Identify { identifiers, timestamp_s, attributes: facts.attributes };
     limit::validate(&identify).map_err(|breach| malformed(breach.code(), &breach.to_string()))?;
-    Ok(Reading::Write(Write { subject, identify }))
+    Ok(Write { subject, identify })
 }
 
 /// The vendor's identifier for a customer key.
-fn identifier(key: &[u8]) -> Result<Identifier, Reading> {
+fn identifier(key: &[u8]) -> Result<Identifier, NotWritten> {
     match Holder::parse(key) {
         Some(Holder::Id(id)) => Ok(Identifier::Id(id.to_owned())),
         Some(Holder::CioId(id)) => Ok(Identifier::CioId(id.to_owned())),
-        Some(Holder::EmailToken(_)) => Err(Reading::Skipped(Skip::EmailToken)),
-        Some(Holder::Delivery(_)) => Err(Reading::Skipped(Skip::Delivery)),
-        Some(Holder::Event(_)) => Err(Reading::Skipped(Skip::Event)),
+        Some(Holder::EmailToken(_)) => Err(NotWritten::Skipped(Skip::EmailToken)),
+        Some(Holder::Delivery(_)) => Err(NotWritten::Skipped(Skip::Delivery)),
+        Some(Holder::Event(_)) => Err(NotWritten::Skipped(Skip::Event)),
         None => {
             Err(malformed("not_a_customer_key", "record key is missing, not UTF-8, or has an unknown mark"))
         }
     }
 }
 
-fn decoded<R: Record>(value: &[u8]) -> Result<R, Reading> {
+fn decoded<R: Record>(value: &[u8]) -> Result<R, NotWritten> {
     codec::decode(value).map_err(|err| match err {
-        DecodeError::UnknownFingerprint(fingerprint) => Reading::UnknownSchema(fingerprint),
+        DecodeError::UnknownFingerprint(fingerprint) => NotWritten::UnknownSchema(fingerprint),
         DecodeError::NotFramed { .. } => malformed("not_framed", &err.to_string()),
         DecodeError::Malformed(_) => malformed("malformed", &err.to_string()),
     })
 }
 
-/// What the two kinds of record have in common.
+/// What records of both topics have in common.
 struct Facts {
     customer_id: String,
     as_of_ms: i64,
@@ -132,19 +127,19 @@ impl Facts {
         }
     }
 
-    fn check(&self, key: &[u8]) -> Result<(), Reading> {
+    fn check(&self, key: &[u8]) -> Result<(), NotWritten> {
         if self.customer_id.as_bytes() != key {
             return Err(malformed("key_mismatch", "record key and customer_id differ"));
         }
         if self.as_of_ms <= 0 {
             return Err(malformed("no_as_of", "as_of is missing: the write could not be ordered"));
         }
-        if self.attributes.is_empty() { Err(Reading::Unchanged) } else { Ok(()) }
+        if self.attributes.is_empty() { Err(NotWritten::Unchanged) } else { Ok(()) }
     }
 }
 
-fn malformed(reason: &'static str, detail: &str) -> Reading {
-    Reading::Malformed { reason, detail: detail.to_owned() }
+fn malformed(reason: &'static str, detail: &str) -> NotWritten {
+    NotWritten::Malformed { reason, detail: detail.to_owned() }
 }
 
 #[cfg(test)]

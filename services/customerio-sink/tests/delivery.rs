@@ -49,8 +49,8 @@ fn traits_and_suppressions_become_attributes_and_a_restart_resumes() {
     assert_eq!(world.track().destroyed(), []);
 }
 
-/// 429, Retry-After, 5xx, and answers that never come, though one request was applied: nothing is lost, nothing dies, nothing newer
-/// is undone.
+/// 429, Retry-After, 5xx, and answers that never come, though one request was applied: nothing is lost,
+/// nothing dies, nothing newer is undone.
 #[test]
 fn trouble_passes_without_loss_and_in_order() {
     let world = World::new();
@@ -160,7 +160,7 @@ fn an_unknown_schema_stops_its_partition_and_nothing_dies() {
     until("the other partition", || arrived(&world, &there[..1], 1) && arrived(&world, &here[..1], 1));
     until("readiness to name it", || world.cause().is_some_and(|cause| cause.contains("stopped at schema")));
     let (summary, _) = sink.stop();
-    assert!(summary.halted >= 1, "{summary:?}");
+    assert!(summary.stopped >= 1, "{summary:?}");
     assert_eq!((summary.delivered, summary.dead_lettered), (2, 0));
     assert_eq!(world.profile(&here[2]).attribute("complaint_count"), None);
 
@@ -169,7 +169,7 @@ fn an_unknown_schema_stops_its_partition_and_nothing_dies() {
     until("readiness to name it again", || {
         world.cause().is_some_and(|cause| cause.contains("stopped at schema"))
     });
-    assert!(sink.stop().0.halted >= 1);
+    assert!(sink.stop().0.stopped >= 1);
 }
 
 /// E1: every kind of record ends in one counted outcome.

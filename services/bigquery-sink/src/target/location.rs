@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use settings::Value;
 
 use super::sqlite::Sqlite;
 use super::{Error, Target};
+use crate::Settings;
 
 /// A warehouse by its URL-like name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,13 +17,13 @@ pub enum Location {
 }
 
 impl Location {
-    /// Opens it, making what isn't there yet. `lock_wait` bounds the wait for another program's lock.
+    /// Opens it, and makes what isn't there yet. Each kind of warehouse takes what it needs from `settings`.
     ///
     /// # Errors
     /// Where the warehouse can't be used; the text names the mend.
-    pub fn open(&self, lock_wait: Duration) -> Result<Box<dyn Target>, Error> {
+    pub fn open(&self, settings: &Settings) -> Result<Box<dyn Target>, Error> {
         match self {
-            Self::Sqlite(path) => Ok(Box::new(Sqlite::open(path, lock_wait)?)),
+            Self::Sqlite(path) => Ok(Box::new(Sqlite::open(path, settings.lock_wait)?)),
         }
     }
 }

@@ -1,9 +1,10 @@
-//! The warehouse as one SQLite file: what a newcomer gets, and exactly once without effort, since rows and offsets are
-//! written in one transaction (S1).
+//! The warehouse as one SQLite file: what a newcomer gets, and exactly once without effort, since rows and
+//! offsets are written in one transaction (S1).
 //!
-//! The file is in WAL mode, so that others read while the sink writes. `synchronous` is NORMAL: a commit survives the
-//! death of the process at once, but a power cut may take the last ones back. Then it takes rows and offsets together,
-//! the sink starts where the file says, and reads the same records again. FULL would buy nothing but a slower disk.
+//! The file is in WAL mode, so that others read while the sink writes. `synchronous` is NORMAL: a commit
+//! survives the death of the process at once, but a power cut may take the last ones back. Then it takes rows
+//! and offsets together, the sink starts where the file says, and reads the same records again. FULL would
+//! buy nothing but a slower disk.
 
 mod error;
 mod row;
@@ -14,16 +15,16 @@ mod time;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use kafka::NextOffset;
+use lifecycle::clock;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 pub use error::Error;
 
-use crate::target::{self, Batch, Row, Stored, Target};
+use crate::target::{self, Batch, Partition, Row, RowOutcome, Target};
 use error::At;
-use row::Inserted;
 
 /// An open SQLite warehouse.
 #[derive(Debug)]
@@ -34,8 +35,8 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens the file, or makes it where there is none; its folder must exist. `lock_wait` bounds the wait for another
-    /// program's write lock.
+    /// Opens the file, or makes it where there is none; its folder must exist. `lock_wait` bounds the wait
+    /// for another program's write lock.
     ///
     /// # Errors
     /// See [`Error`].
@@ -55,7 +56,7 @@ impl Sqlite {
 }
 
 impl Target for Sqlite {
-    fn positions(&mut self, partitions: &[(String, i32)]) -> Result<Vec<Option<NextOffset>>, target::Error> {
+    fn positions(&mut self, partitions: &[Partition]) -> Result<Vec<Option<NextOffset>>, target::Error> {
         let Self { connection, path, lock_wait } = self;
         let at = At { path, lock_wait: *lock_wait };
         let read = |connection: &mut Connection| -> rusqlite::Result<Vec<_>> {
@@ -68,48 +69,45 @@ impl Target for Sqlite {
         Ok(read(connection).map_err(|err| at.error("read", err))?)
     }
 
-    fn store(&mut self, batch: &Batch) -> Result<Stored, target::Error> {
+    fn store(&mut self, batch: &Batch) -> Result<Vec<RowOutcome>, target::Error> {
         let Self { connection, path, lock_wait } = self;
         let at = At { path, lock_wait: *lock_wait };
         let transaction = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(|err| at.error("lock", err))?;
-        let stored = write(&transaction, batch, at)?;
+        let outcomes = write(&transaction, batch, at)?;
         transaction.commit().map_err(|err| at.error("commit to", err))?;
-        Ok(stored)
+        Ok(outcomes)
     }
 }
 
-/// Everything of the batch up to the commit. The positions are read under the write lock: of two sinks that hold the same
-/// partition for a moment, the later one finds the earlier one's rows.
-fn write(transaction: &Transaction<'_>, batch: &Batch, at: At<'_>) -> Result<Stored, Error> {
+/// Everything of the batch up to the commit. The positions are read under the write lock. So where two sinks
+/// hold the same partition for a moment, the later one finds the rows of the earlier one.
+fn write(transaction: &Transaction<'_>, batch: &Batch, at: At<'_>) -> Result<Vec<RowOutcome>, Error> {
     let failed = |err| at.error("write", err);
-    let now = time::text(unix_ms(SystemTime::now()));
+    let now = time::text(clock::now_ms());
     let mut positions = BTreeMap::new();
     for (topic, partition) in batch.next().keys() {
         let found = row::position(transaction, topic, *partition).map_err(failed)?;
         positions.insert((&**topic, *partition), found.unwrap_or(NextOffset(0)));
     }
-    let mut stored = Stored::default();
+    let mut outcomes = Vec::with_capacity(batch.rows().len());
     for row in batch.rows() {
         if positions.get(&(&*row.topic, row.partition)).is_some_and(|position| position.is_past(row.offset)) {
             known(transaction, row, at)?;
-            stored.replayed += 1;
+            outcomes.push(RowOutcome::Replayed);
             continue;
         }
-        match row::insert(transaction, row, &now).map_err(failed)? {
-            Inserted::Row => stored.rows += 1,
-            Inserted::Conflict => stored.conflicts += 1,
-        }
+        outcomes.push(row::insert(transaction, row, &now).map_err(failed)?);
     }
     for (partition, next) in batch.next() {
         row::advance(transaction, partition, *next).map_err(failed)?;
     }
-    Ok(stored)
+    Ok(outcomes)
 }
 
-/// A record before the stored position must be in the file. Where it isn't, the topic was made anew and its records only
-/// look old: passing over them would lose them.
+/// A record before the stored position must be in the file. Where it isn't, the topic was deleted and created
+/// again, and its records only look old. Passing over them would lose them.
 fn known(transaction: &Transaction<'_>, row: &Row, at: At<'_>) -> Result<(), Error> {
     if row::is_stored(transaction, row).map_err(|err| at.error("read", err))? {
         return Ok(());
@@ -130,9 +128,4 @@ fn write_ahead(connection: &Connection, at: At<'_>) -> Result<(), Error> {
         return Err(Error::NoWriteAheadLog { path: at.path() });
     }
     connection.pragma_update(None, "synchronous", "normal").map_err(|err| at.error("set up", err))
-}
-
-fn unix_ms(time: SystemTime) -> i64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -11,7 +11,8 @@ const KILLS: i64 = 5;
 /// Rows between two kills: some batches' worth.
 const BETWEEN: i64 = 350;
 
-/// Killed with SIGKILL five times while records keep coming, resumed on the same file: each event once, no conflict.
+/// Killed with SIGKILL five times while records keep coming, resumed on the same file: each event once, no
+/// conflict.
 #[test]
 fn s1_a_killed_sink_stores_each_event_once() {
     let bench = Bench::new("kill.");
@@ -56,7 +57,8 @@ fn publish_until(bench: &Bench, enough: &AtomicBool) -> i64 {
     i64::from(next) + 300
 }
 
-/// The warehouse decides where reading starts, not the group's commits: a new file is filled again, a known one goes on.
+/// The warehouse decides where reading starts, not the group's commits: a new file is filled again, a known
+/// one goes on.
 #[test]
 fn a_fresh_file_is_filled_from_the_beginning_and_a_known_one_goes_on() {
     let bench = Bench::new("fresh.");

@@ -30,7 +30,8 @@ fn planned_all(steps: &[Step]) -> Vec<Planned> {
     steps.iter().enumerate().map(|(index, step)| planned(index, step)).collect()
 }
 
-/// What the vendor would hold: attributes by customer, each with the time that wrote it; older times are ignored.
+/// What the vendor would hold: attributes by customer, each with the time that wrote it; older times are
+/// ignored.
 #[derive(Debug, Default, PartialEq)]
 struct Vendor(BTreeMap<String, BTreeMap<String, (i64, Value)>>);
 

@@ -1,7 +1,7 @@
 //! A customer's suppression entries as attributes: the policy's default action, `attribute`.
 //!
-//! It stops nothing by itself: campaigns and segments read it. The vendor's own `unsubscribed` would stop SMS and push too, and its
-//! `suppress` would destroy the person (P7).
+//! The attributes stop no message by themselves. Campaigns and segments read them. The vendor's own
+//! `unsubscribed` would stop SMS and push too, and its `suppress` would destroy the person (P7).
 
 use customerio::Attribute;
 use customerio::limit::ATTRIBUTE_VALUE_BYTES_MAX;
@@ -31,7 +31,7 @@ pub(super) fn attributes(suppression: &Suppression) -> Attributes {
     ])
 }
 
-/// A state that this version doesn't know counts as active: the more restrictive reading.
+/// A state that this version doesn't know counts as active, which is the safer choice.
 fn forbids_email(entry: &SuppressionEntry) -> bool {
     entry.state != "lifted" && (entry.channel == "email" || entry.channel == "all" || entry.scope == "person")
 }

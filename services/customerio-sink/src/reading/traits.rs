@@ -1,4 +1,5 @@
-//! A customer's traits as attributes: the same names, dates in seconds, what is not known cleared.
+//! A customer's traits as attributes. Names are the same, dates are in seconds, and a null trait clears the
+//! attribute.
 
 use std::time::Duration;
 
@@ -7,13 +8,13 @@ use customerio::operation::Attributes;
 use schemas::record::CustomerTraits;
 use schemas::topic::{Cleanup, Topic};
 
-/// Taken off the time for which `changed` holds: the broker's clock and ours may differ.
+/// Subtracted from the time for which `changed` holds, because the broker's clock and ours may differ.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(3600);
 
 /// The attributes that a record of this age sets.
 ///
-/// `changed` names what differs from the revision before, and holds while the topic still has that revision. An older
-/// record, or one that names nothing, is written whole.
+/// `changed` names what differs from the revision before. It can be used while the topic still has that
+/// revision. An older record is written whole, and so is a record whose `changed` is empty.
 pub(super) fn attributes(traits: &CustomerTraits, age_ms: i64) -> Attributes {
     let whole = age_ms >= changed_holds_ms() || traits.changed.is_empty();
     all(traits)
@@ -31,12 +32,14 @@ fn changed_holds_ms() -> i64 {
     i64::try_from(lag_min.saturating_sub(CLOCKS_DIFFER).as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Every trait that is written. Taken apart by name, so that a new field of the schema doesn't compile until it is decided.
+/// Every trait that is written. The record is taken apart by name: a new field of the schema doesn't compile
+/// until its attribute is decided here.
 ///
-/// `unsubscribed` is left to the vendor, whose own attribute of that name decides whether a person gets e-mail, push, SMS and
-/// WhatsApp. It is the vendor's outcomes that tell us about it, later than the vendor knew: a webhook that arrives two hours
-/// late would undo what the person chose in between, by a write with a newer timestamp. In one direction that silences
-/// someone who has subscribed again; in the other it sends to someone who has opted out.
+/// `unsubscribed` is left to the vendor. The vendor's own attribute of that name decides whether a person
+/// gets e-mail, push, SMS and WhatsApp. We learn of it from the vendor's webhooks, later than the vendor
+/// itself. A webhook that arrives two hours late would undo what the person chose in between, by a write with
+/// a newer timestamp. That could silence a person who has subscribed again, or send to a person who has opted
+/// out.
 fn all(traits: &CustomerTraits) -> [(&'static str, Option<Attribute>); 11] {
     let CustomerTraits {
         customer_id: _,

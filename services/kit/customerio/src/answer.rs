@@ -1,46 +1,50 @@
 //! What an answer of `POST /api/v2/batch` means for the operations that were sent. Pure.
 //!
-//! The vendor documents 200, 207, 400 and 401; the rest is what its edge and any proxy on the way may say.
+//! The vendor documents 200, 207, 400 and 401. The other codes come from its edge, or from a proxy on the
+//! way.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-/// Longest wait that a `Retry-After` is believed for: an absurd one must not stop a sink for a day.
+/// The longest `Retry-After` that is obeyed. An absurd one must not stop a sink for a day.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
 
-/// Bytes kept of a reason or a field name that the vendor gives.
+/// Bytes kept of a reason or a field name in an answer.
 const TEXT_BYTES_MAX: usize = 200;
 
 /// What to do now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// All operations were accepted. Not yet applied: that the vendor does later, and tells only its activity log.
+    /// All operations were accepted. The vendor applies them later, and reports that in its activity log
+    /// alone.
     Done,
     /// These operations are refused for good; all others were accepted (207).
     Partly(Vec<Refusal>),
-    /// Something in the request is refused for good and it isn't said what: halve it until it is one operation.
-    /// Sending the accepted ones again is harmless.
+    /// Something in the request is refused for good, and the answer doesn't say what. Halve the request until
+    /// one operation is left. Sending accepted operations again is harmless.
     Refused(Refusal),
     /// The request is too large: halve it.
     TooLarge,
-    /// Every request would be answered like this one until somebody changes the settings: stop, and drain nothing (S4).
+    /// Every request would be answered like this one until an operator changes the settings. Stop, and drain
+    /// nothing (S4).
     Stop,
-    /// It may or may not have been accepted: send it again, but not before this long.
+    /// The request may or may not have been accepted. Send it again, but not before this wait.
     Retry {
-        /// The vendor's own wish, at most [`RETRY_AFTER_MAX`].
+        /// The wait that the vendor asks for, at most [`RETRY_AFTER_MAX`].
         after: Option<Duration>,
     },
 }
 
-/// Why an operation is refused, in the vendor's words: a code and the field, never its free text, which may quote values.
+/// Why an operation is refused, in the vendor's words: a code and the field. Its free text is left out,
+/// because it may quote values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// Which operation of the request; 0 where it isn't said.
+    /// The place of the operation in the request; 0 where the answer doesn't say.
     pub index: usize,
-    /// Such as `invalid` or `required`.
+    /// The code, such as `invalid` or `required`.
     pub reason: String,
-    /// Such as `attributes.plan`.
+    /// The field, such as `attributes.plan`.
     pub field: String,
 }
 
@@ -55,13 +59,14 @@ pub fn classify(status: u16, retry_after: Option<&str>, body: &[u8], count: usiz
         }
         408 | 425 | 429 | 500..=599 => Answer::Retry { after: retry_after.and_then(seconds) },
         413 => Answer::TooLarge,
-        // 401 and 403: the credentials. 3xx: the region. 404, 405 and the like: the address. A 4xx nobody foresaw is a
-        // reason to look, not to drain a topic.
+        // 401 and 403: the credentials are wrong. 3xx: the region. 404, 405 and the like: the address. An
+        // unknown 4xx is a reason to look, not to drain a topic.
         _ => Answer::Stop,
     }
 }
 
-/// A 207 that names every operation it refuses is believed; any other is taken apart like a 400.
+/// A 207 is taken at its word where it names every operation that it refuses. Any other 207 is taken apart
+/// like a 400.
 fn partly(body: &[u8], count: usize) -> Answer {
     let errors = errors(body);
     let mut refusals: Vec<Refusal> = Vec::with_capacity(errors.len());
@@ -81,7 +86,7 @@ struct Reported {
     refusal: Refusal,
 }
 
-/// The `errors` of a v2 answer; none where the body is something else.
+/// The `errors` of a v2 answer; empty where the body is something else.
 fn errors(body: &[u8]) -> Vec<Reported> {
     let Ok(Value::Object(answer)) = serde_json::from_slice::<Value>(body) else {
         return Vec::new();
@@ -105,7 +110,8 @@ fn unexplained() -> Refusal {
     Refusal { index: 0, reason: "unexplained".to_owned(), field: String::new() }
 }
 
-/// Delta seconds. The other form, a date, would need our clock to agree with the vendor's: the backoff serves instead.
+/// Reads the form in seconds. The other form, a date, would need our clock to agree with the vendor's; the
+/// backoff is used instead.
 fn seconds(retry_after: &str) -> Option<Duration> {
     let seconds = retry_after.trim().parse().ok()?;
     Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))

@@ -10,10 +10,10 @@ use crate::answer::{self, Answer};
 use crate::operation::{self, Encoded};
 use crate::{Settings, limit};
 
-/// Longest answer that is read, in bytes: a 207 that names each of a full batch's operations stays far below.
+/// Longest answer that is read, in bytes. A 207 that names every operation of a full batch is far shorter.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 
-/// How long an unused connection is kept: below the idle limits of the balancers in front of the vendor.
+/// How long an unused connection is kept: less than the idle limits of the balancers in front of the vendor.
 const IDLE: Duration = Duration::from_secs(30);
 
 /// The client could not be made.
@@ -21,12 +21,12 @@ const IDLE: Duration = Duration::from_secs(30);
 #[error("http client could not be made: check the system's trust store and customerio.url")]
 pub struct Error(#[source] reqwest::Error);
 
-/// How a request ended, before what it means.
+/// How a request ended on the wire. [`Answer`] says what that means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Status {
     /// The vendor answered.
     Http(u16),
-    /// No connection: what it was that failed.
+    /// No connection, and why.
     Unreachable(String),
     /// No whole answer in time. It may or may not have been accepted.
     TimedOut,
@@ -61,7 +61,7 @@ impl fmt::Display for Status {
 /// How a request ended and what it means.
 #[derive(Debug)]
 pub struct Reply {
-    /// How it ended.
+    /// How the request ended.
     pub status: Status,
     /// What it means for the operations that were sent.
     pub answer: Answer,
@@ -94,7 +94,7 @@ impl Client {
         Ok(Self { http, batch_url, settings })
     }
 
-    /// Sends `operations` as one batch, once. Their sum is the caller's to bound: below [`limit::BATCH_BYTES`].
+    /// Sends `operations` as one batch, once. The caller keeps their sum below [`limit::BATCH_BYTES`].
     pub async fn batch(&self, operations: &[&Encoded]) -> Reply {
         let body = operation::body(operations);
         debug_assert!(body.len() < limit::BATCH_BYTES, "a batch is packed below the vendor's limit");
@@ -125,8 +125,8 @@ async fn exchange(request: RequestBuilder) -> Result<(u16, Option<String>, Vec<u
     let status = response.status().as_u16();
     let retry_after =
         response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    // Only a refusal's body says anything. Reading every body lets the connection be used again, but a broken body
-    // must not turn an accepted batch into a retry.
+    // Only the body of a refusal matters. Every body is read, so that the connection can be used again, but a
+    // broken body must not turn an accepted batch into a retry.
     match read(response).await {
         Ok(body) => Ok((status, retry_after, body)),
         Err(err) if status == 207 => Err(err),
@@ -155,7 +155,8 @@ fn failure(err: &reqwest::Error) -> Status {
     }
 }
 
-/// The innermost cause, such as `Connection refused (os error 111)`: the outer ones only repeat the address.
+/// The innermost cause, such as `Connection refused (os error 111)`. The outer causes only repeat the
+/// address.
 fn root_cause(err: &reqwest::Error) -> String {
     let mut cause = err.source();
     while let Some(deeper) = cause.and_then(|cause| cause.source()) {

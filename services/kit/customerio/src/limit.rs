@@ -1,4 +1,5 @@
-//! The Track API's limits, checked before anything is sent: an operation that breaks one can't be encoded.
+//! The limits of the Track API. They are checked before anything is sent: an operation that breaks a limit
+//! can't be encoded.
 //!
 //! Source: the vendor's Track API reference (limits of v1 and v2, `docs.customer.io/api/track`).
 
@@ -8,7 +9,8 @@ use crate::operation::{Attribute, Identifier, Identify};
 
 /// A batch's body must be smaller than this, in bytes.
 pub const BATCH_BYTES: usize = 500_000;
-/// Largest operation inside a batch, in bytes of JSON. The vendor says 32 kB: read as the smaller of its two meanings.
+/// Largest operation inside a batch, in bytes of JSON. The vendor says 32 kB, which is read as 32,000 and not
+/// as 32,768.
 pub const ITEM_BYTES_MAX: usize = 32_000;
 /// Largest identifier, in bytes.
 pub const ID_BYTES_MAX: usize = 150;
@@ -19,12 +21,12 @@ pub const ATTRIBUTE_VALUE_BYTES_MAX: usize = 1000;
 /// Most attributes in one identify, `_update` included.
 pub const ATTRIBUTES_MAX: usize = 300;
 
-/// Attribute names that mean something to the vendor beyond their value: they re-identify a person, or steer the call.
-/// None of them is ours to write as an attribute.
+/// Attribute names that mean more to the vendor than a value: they identify a person again, or steer the
+/// call. None of them may be written as an attribute.
 pub const RESERVED: &[&str] =
     &["_timestamp", "_update", "anonymous_id", "cio_id", "cio_relationships", "created_at", "email", "id"];
 
-/// Which limit an operation breaks. Names what is wrong and by how much, never a value.
+/// Which limit an operation breaks. It names what is wrong and by how much, and never a value.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Breach {
     /// The identifier is empty.
@@ -83,7 +85,7 @@ pub fn validate(identify: &Identify) -> Result<(), Breach> {
     validate_identifier(&identify.identifiers)?;
     match identify.attributes.len() {
         0 => return Err(Breach::NoAttributes),
-        // The vendor counts our `_update` too.
+        // The vendor counts `_update` too.
         many if many >= ATTRIBUTES_MAX => return Err(Breach::TooManyAttributes(many + 1)),
         _ => {}
     }

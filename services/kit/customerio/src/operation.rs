@@ -1,8 +1,9 @@
-//! What can be asked of the Track API v2: to update a person's attributes, and nothing else.
+//! What can be asked of the Track API v2: to update the attributes of a person, and nothing else.
 //!
-//! P7: the vendor's `delete`, `suppress` and `merge` destroy a profile, and with it the opt-out. No value of this
-//! module's types serialises to any of them, so no bug above can send one. An identify can't create or revive a person
-//! either: every one carries `_update: true`, which the vendor answers with 200 and ignores where the person is gone.
+//! The vendor's `delete`, `suppress` and `merge` destroy a profile, and with it the opt-out. No value of this
+//! module's types serialises to any of them, so no bug in a caller can send one (P7). An identify can't
+//! create or revive a person either. Every identify carries `_update: true`: where the person is gone, the
+//! vendor answers 200 and ignores it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
 
 use crate::limit::{self, Breach};
 
-/// Whose attributes: exactly one identifier, in the vendor's v2 form.
+/// The person whose attributes are set: exactly one identifier, in the vendor's v2 form.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Identifier {
     /// The workspace's own id.
@@ -42,7 +43,7 @@ impl Identifier {
 }
 
 impl fmt::Debug for Identifier {
-    /// Names the kind; whom it identifies stays out of logs (E2).
+    /// Names the kind of identifier. The identifier itself stays out of logs (E2).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Identifier({})", self.field())
     }
@@ -65,8 +66,9 @@ pub enum Attribute {
     Integer(i64),
     /// A text of at most [`limit::ATTRIBUTE_VALUE_BYTES_MAX`] bytes.
     Text(String),
-    /// No value: travels as null, by which the vendor takes the attribute away. Its reference doesn't say so; integrations that
-    /// were tested against it send null (Grouparoo) or `""` (an older SDK), and only null can't be taken for a text.
+    /// No value. It travels as null, by which the vendor removes the attribute. The vendor's reference
+    /// doesn't say so. Integrations that were tested against it send null (Grouparoo) or `""` (an older SDK),
+    /// and null can't be taken for a text.
     Cleared,
 }
 
@@ -89,8 +91,8 @@ pub type Attributes = BTreeMap<Cow<'static, str>, Attribute>;
 pub struct Identify {
     /// The person.
     pub identifiers: Identifier,
-    /// What orders this update among the person's others, in Unix seconds: the vendor ignores an attribute older than the
-    /// one that it holds.
+    /// The time that orders the updates of a person, in Unix seconds. The vendor ignores an attribute that is
+    /// older than the one it holds.
     pub timestamp_s: i64,
     /// What to set. `_update` is added on the wire.
     pub attributes: Attributes,
@@ -124,12 +126,12 @@ impl Serialize for Identify {
     }
 }
 
-/// An operation that is within every limit, as JSON. Only [`Identify::encode`] makes one.
+/// An operation within every limit, as JSON. Only [`Identify::encode`] makes it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Encoded(Vec<u8>);
 
 impl Encoded {
-    /// Its length inside a batch, in bytes, the comma that divides it from the next included.
+    /// Its length inside a batch, in bytes, with the comma that separates it from the next operation.
     #[must_use]
     pub fn batched_bytes(&self) -> usize {
         self.0.len() + 1

@@ -1,7 +1,8 @@
-/// The vendor's region that a workspace lives in.
+/// The vendor's region in which a workspace lives.
 ///
-/// The wrong one is never mended by following the vendor's redirect: a followed 301 turns the POST into a GET and drops
-/// the credentials, and the traffic would pass through, and be logged in, the other region.
+/// A wrong region must be corrected in the settings. Following the vendor's redirect is no help: a followed
+/// 301 turns the POST into a GET and drops the credentials, and the traffic would pass through the other
+/// region, and be logged there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Region {
     /// United States.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Exponential backoff with full jitter: each wait is drawn evenly from nothing to a ceiling that doubles, so that many
-/// clients of one failing destination don't come back together.
+/// Exponential backoff with full jitter: each wait is drawn evenly from nothing to a ceiling that doubles, so
+/// that many clients of one failing destination don't come back together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     /// The ceiling before the first retry.

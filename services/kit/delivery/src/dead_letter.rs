@@ -1,16 +1,19 @@
 //! Records that can't be delivered: kept in `outcomes.dlq.v1` with their reason and their origin (S4).
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use kafka::publisher::Limits;
 use kafka::{Connection, Incoming, Outgoing, PublishError, Publisher};
+use lifecycle::clock;
 use schemas::record::DeadLetter;
 use schemas::{codec, header};
 use sha2::{Digest, Sha256};
 
 use crate::metric;
+use crate::sink::Rejection;
 
-/// Bytes kept of a value. Of a longer one its length and hash say which it was; its origin says where to read it whole.
+/// Bytes kept of a value. Of a longer one its length and hash say which it was; its origin says where to read
+/// it whole.
 pub const BYTES_MAX: usize = 64 << 10;
 
 /// A publisher fit for dead letters: few records, each waited for.
@@ -28,7 +31,7 @@ pub fn publisher(connection: &Connection) -> Result<Publisher, kafka::Error> {
     Publisher::new(connection, &limits)
 }
 
-/// Keeps what one stage can't deliver. Cheap to clone.
+/// Writes the dead letters of one stage. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct DeadLetters {
     publisher: Publisher,
@@ -37,37 +40,26 @@ pub struct DeadLetters {
 }
 
 impl DeadLetters {
-    /// Keeps dead letters of `stage` (such as `bigquery-sink`) in `topic`.
+    /// Writes the dead letters of `stage` (such as `bigquery-sink`) to `topic`.
     #[must_use]
     pub fn new(publisher: Publisher, topic: String, stage: &'static str) -> Self {
         Self { publisher, topic, stage }
     }
 
-    /// Keeps `record` for `reason`, a short code such as `malformed`. Returns when the brokers have acknowledged it: only then
-    /// may the record's offset move. Blocks for at most the publisher's message timeout and a second, so not on a thread of a
-    /// runtime. A crash after it keeps the record twice, with the same origin.
+    /// Writes the dead letter of `record`. Returns when the brokers have acknowledged it: only then may the
+    /// record's offset move. Blocks for at most the publisher's message timeout and a second, so not on a
+    /// thread of a runtime. A crash after it writes the dead letter twice, with the same origin.
     ///
     /// # Errors
-    /// Where it isn't acknowledged. Trying again is right: the caller waits, and keeps its place in the group meanwhile.
-    pub fn keep(&self, record: &Incoming, reason: &str) -> Result<(), PublishError> {
-        self.keep_with(record, reason, None)
-    }
-
-    /// [`Self::keep`] with what to look at, which quotes no payload.
-    ///
-    /// # Errors
-    /// As [`Self::keep`].
-    pub fn keep_explained(&self, record: &Incoming, reason: &str, detail: &str) -> Result<(), PublishError> {
-        self.keep_with(record, reason, Some(detail))
-    }
-
-    fn keep_with(&self, record: &Incoming, reason: &str, detail: Option<&str>) -> Result<(), PublishError> {
-        let letter = letter(self.stage, record, reason, detail, now_ms());
-        let value = codec::encode(&letter).map_err(|_| PublishError::Rejected { code: "Encode" })?;
-        let kept = self.publish(record, &value);
-        match &kept {
+    /// Where it isn't acknowledged. Trying again is right: the caller waits, and stays in its group
+    /// meanwhile.
+    pub fn write(&self, record: &Incoming, rejection: &Rejection) -> Result<(), PublishError> {
+        let dead_letter = dead_letter(self.stage, record, rejection, clock::now_ms());
+        let value = codec::encode(&dead_letter).map_err(|_| PublishError::Rejected { code: "Encode" })?;
+        let written = self.publish(record, &value);
+        match &written {
             Ok(()) => {
-                let labels = [("stage", self.stage.to_owned()), ("reason", reason.to_owned())];
+                let labels = [("stage", self.stage), ("reason", rejection.reason)];
                 metrics::counter!(metric::DEAD_LETTERS, &labels).increment(1);
             }
             Err(err) => {
@@ -75,10 +67,11 @@ impl DeadLetters {
                 metrics::counter!(metric::DEAD_LETTER_FAILURES, &labels).increment(1);
             }
         }
-        kept
+        written
     }
 
-    /// On the record's own partition number, as all of a customer's records are; a record without key has no such place.
+    /// On the record's own partition number, as all of a customer's records are; a record without key has no
+    /// such place.
     fn publish(&self, record: &Incoming, value: &[u8]) -> Result<(), PublishError> {
         let event_id = event_id(record);
         let key = record.key.as_deref().or(event_id);
@@ -95,13 +88,13 @@ impl DeadLetters {
 }
 
 /// The dead letter of `record`. Pure.
-fn letter(stage: &str, record: &Incoming, reason: &str, detail: Option<&str>, now_ms: i64) -> DeadLetter {
+fn dead_letter(stage: &str, record: &Incoming, rejection: &Rejection, now_ms: i64) -> DeadLetter {
     let value = record.value.as_deref().unwrap_or_default();
     let kept = &value[..value.len().min(BYTES_MAX)];
     DeadLetter {
         stage: stage.to_owned(),
-        reason: reason.to_owned(),
-        detail: detail.map(str::to_owned),
+        reason: rejection.reason.to_owned(),
+        detail: rejection.detail.clone(),
         event_id: event_id(record).and_then(|id| String::from_utf8(id.to_vec()).ok()),
         origin_topic: Some(record.topic.to_string()),
         origin_partition: Some(i64::from(record.partition)),
@@ -117,11 +110,6 @@ fn letter(stage: &str, record: &Incoming, reason: &str, detail: Option<&str>, no
 
 fn event_id(record: &Incoming) -> Option<&[u8]> {
     record.headers.iter().find(|(name, _)| name == header::EVENT_ID).map(|(_, id)| id.as_slice())
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -142,10 +130,11 @@ mod tests {
         }
     }
 
-    /// R26: a dead letter without its origin can't be traced or redriven.
+    /// A dead letter without its origin can't be traced or redriven.
     #[test]
     fn s4_a_dead_letter_says_where_it_comes_from_and_why() {
-        let letter = letter("customerio-sink", &record(Some(b"{}".to_vec())), "malformed", Some("body"), 9);
+        let rejection = Rejection::explained("malformed", "body");
+        let letter = dead_letter("customerio-sink", &record(Some(b"{}".to_vec())), &rejection, 9);
         assert_eq!((letter.stage.as_str(), letter.reason.as_str()), ("customerio-sink", "malformed"));
         assert_eq!(letter.origin_topic.as_deref(), Some("outcomes.trait.v1"));
         assert_eq!((letter.origin_partition, letter.origin_offset), (Some(3), Some(41)));
@@ -156,14 +145,15 @@ mod tests {
     #[test]
     fn a_long_value_is_cut_and_named_by_its_hash() {
         let whole = vec![7; BYTES_MAX + 1];
-        let letter = letter("bigquery-sink", &record(Some(whole.clone())), "too_large", None, 9);
+        let rejection = Rejection::plain("too_large");
+        let letter = dead_letter("bigquery-sink", &record(Some(whole.clone())), &rejection, 9);
         assert_eq!((letter.bytes.len(), letter.length), (BYTES_MAX, 65_537));
         assert_eq!(letter.sha256, Some(Sha256::digest(&whole).to_vec()));
     }
 
     #[test]
     fn a_tombstone_is_kept_without_bytes() {
-        let letter = letter("bigquery-sink", &record(None), "unexpected", None, 9);
+        let letter = dead_letter("bigquery-sink", &record(None), &Rejection::plain("unexpected"), 9);
         assert!(letter.bytes.is_empty() && letter.length == 0);
     }
 }

@@ -4,7 +4,7 @@ use kafka::NextOffset;
 use rusqlite::{ErrorCode, OptionalExtension, Transaction, ffi, named_params, params};
 
 use super::time;
-use crate::target::{Partition, Row};
+use crate::target::{Partition, Row, RowOutcome};
 
 const INSERT: &str = "INSERT INTO message_outcomes (
     event_id, event_type, timestamp, received_at, inserted_at, customer_id, recipient_token, recipient_domain, delivery_id,
@@ -28,18 +28,12 @@ const UPSERT_POSITION: &str =
     "INSERT INTO sink_offsets (topic, \"partition\", next_offset) VALUES (?1, ?2, ?3)
     ON CONFLICT DO UPDATE SET next_offset = excluded.next_offset WHERE excluded.next_offset > next_offset";
 
-/// What became of an insert.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Inserted {
-    Row,
-    Conflict,
-}
-
-/// Inserts the row plainly. Where its event id is taken, the outcome is recorded as a conflict in the same transaction.
-pub(super) fn insert(transaction: &Transaction<'_>, row: &Row, now: &str) -> rusqlite::Result<Inserted> {
+/// Inserts the row plainly. Where its event id is taken, the outcome is recorded as a conflict in the same
+/// transaction.
+pub(super) fn insert(transaction: &Transaction<'_>, row: &Row, now: &str) -> rusqlite::Result<RowOutcome> {
     match insert_row(transaction, row, now) {
-        Ok(()) => Ok(Inserted::Row),
-        Err(err) if is_taken(&err) => insert_conflict(transaction, row, now).map(|()| Inserted::Conflict),
+        Ok(()) => Ok(RowOutcome::Stored),
+        Err(err) if is_taken(&err) => insert_conflict(transaction, row, now).map(|()| RowOutcome::Conflict),
         Err(err) => Err(err),
     }
 }

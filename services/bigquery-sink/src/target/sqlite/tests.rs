@@ -29,13 +29,22 @@ fn row(partition: i32, offset: i64, event_id: &str) -> Row {
 }
 
 fn batch(rows: impl IntoIterator<Item = Row>) -> Batch {
-    let mut batch = Batch::default();
-    rows.into_iter().for_each(|row| batch.add(row));
-    batch
+    let rows: Vec<Row> = rows.into_iter().collect();
+    let next = rows.iter().map(|row| ((row.topic.clone(), row.partition), row.offset.next())).collect();
+    Batch::new(rows, next)
+}
+
+/// A batch of a record that makes no row.
+fn passed(partition: i32, offset: i64) -> Batch {
+    Batch::new(Vec::new(), [((TOPIC.into(), partition), RecordOffset(offset).next())].into())
+}
+
+fn store(sqlite: &mut Sqlite, batch: &Batch) -> Stored {
+    sqlite.store(batch).expect("stores").into_iter().collect()
 }
 
 fn positions(sqlite: &mut Sqlite, partitions: &[i32]) -> Vec<Option<NextOffset>> {
-    let named: Vec<_> = partitions.iter().map(|partition| (TOPIC.to_owned(), *partition)).collect();
+    let named: Vec<_> = partitions.iter().map(|partition| (TOPIC.into(), *partition)).collect();
     sqlite.positions(&named).expect("reads")
 }
 
@@ -51,7 +60,7 @@ fn a_taken_event_id_is_recorded_with_both_positions_and_the_whole_outcome() {
     let dir = tempfile::tempdir().expect("a folder");
     let mut sqlite = open(&dir.path().join("w"));
     let second = row(1, 9, "a");
-    let stored = sqlite.store(&batch([row(0, 4, "a"), row(0, 5, "b"), second.clone()])).expect("stores");
+    let stored = store(&mut sqlite, &batch([row(0, 4, "a"), row(0, 5, "b"), second.clone()]));
     assert_eq!(stored, Stored { rows: 2, conflicts: 1, replayed: 0 });
     let found = sqlite.connection.query_row("SELECT * FROM message_outcome_conflicts", (), |row| {
         let read: (String, i32, i64) =
@@ -71,17 +80,14 @@ fn a_taken_event_id_is_recorded_with_both_positions_and_the_whole_outcome() {
 fn a_position_moves_past_records_that_make_no_row_and_never_back() {
     let dir = tempfile::tempdir().expect("a folder");
     let mut sqlite = open(&dir.path().join("w"));
-    let mut dead_letter = Batch::default();
-    dead_letter.pass(&TOPIC.into(), 0, RecordOffset(7));
-    sqlite.store(&dead_letter).expect("stores");
+    sqlite.store(&passed(0, 7)).expect("stores");
     assert_eq!(positions(&mut sqlite, &[0]), [Some(NextOffset(8))]);
-    let mut earlier = Batch::default();
-    earlier.pass(&TOPIC.into(), 0, RecordOffset(3));
-    sqlite.store(&earlier).expect("stores");
+    sqlite.store(&passed(0, 3)).expect("stores");
     assert_eq!(positions(&mut sqlite, &[0]), [Some(NextOffset(8))]);
 }
 
-/// The position is read under the write lock, so a member that lost a partition without knowing can't double a row.
+/// The position is read under the write lock, so a member that lost a partition without knowing can't double
+/// a row.
 #[test]
 fn s1_two_owners_of_one_partition_store_it_once() {
     let dir = tempfile::tempdir().expect("a folder");
@@ -90,9 +96,9 @@ fn s1_two_owners_of_one_partition_store_it_once() {
     let log: Vec<Row> = (0..10).map(|offset| row(0, offset, &format!("e{offset}"))).collect();
     zombie.store(&batch(log[..4].to_vec())).expect("stores");
     owner.store(&batch(log[4..7].to_vec())).expect("stores");
-    let stored = zombie.store(&batch(log[4..9].to_vec())).expect("stores");
+    let stored = store(&mut zombie, &batch(log[4..9].to_vec()));
     assert_eq!(stored, Stored { rows: 2, conflicts: 0, replayed: 3 });
-    let stored = owner.store(&batch(log[7..].to_vec())).expect("stores");
+    let stored = store(&mut owner, &batch(log[7..].to_vec()));
     assert_eq!(stored, Stored { rows: 1, conflicts: 0, replayed: 2 });
     assert_eq!((count(&owner, "message_outcomes"), count(&owner, "message_outcome_conflicts")), (10, 0));
 }

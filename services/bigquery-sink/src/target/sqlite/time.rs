@@ -2,8 +2,8 @@
 
 const DAY_MS: i64 = 86_400_000;
 
-/// `unix_ms` as ISO 8601 in UTC, such as `2026-11-20T12:34:56.789Z`. Years beyond four digits take a sign and six or
-/// more digits, as ISO 8601 has it, so that no number is unspeakable.
+/// `unix_ms` as ISO 8601 in UTC, such as `2026-11-20T12:34:56.789Z`. Years beyond four digits take a sign and
+/// six or more digits, as ISO 8601 has it, so that no number is unspeakable.
 pub(super) fn text(unix_ms: i64) -> String {
     let (year, month, day) = civil(unix_ms.div_euclid(DAY_MS));
     let in_day = unix_ms.rem_euclid(DAY_MS);
@@ -13,9 +13,9 @@ pub(super) fn text(unix_ms: i64) -> String {
     if (0..=9_999).contains(&year) { format!("{year:04}-{time}") } else { format!("{year:+07}-{time}") }
 }
 
-/// The date of a day counted from 1970-01-01, in the proleptic Gregorian calendar
-/// ([Howard Hinnant's `civil_from_days`](https://howardhinnant.github.io/date_algorithms.html)). Its years begin in
-/// March, so that the leap day comes last.
+/// The date of a day counted from 1970-01-01, in the proleptic Gregorian calendar ([Howard Hinnant's
+/// `civil_from_days`](https://howardhinnant.github.io/date_algorithms.html)). Its years begin in March, so
+/// that the leap day comes last.
 fn civil(days: i64) -> (i64, i64, i64) {
     let from_march_0000 = days + 719_468;
     let era = from_march_0000.div_euclid(146_097);

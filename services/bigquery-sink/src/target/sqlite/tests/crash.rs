@@ -1,4 +1,5 @@
-//! S1 against a model: random batches, replays and crashes, and after each step the file holds what the model says.
+//! S1 against a model: random batches, replays and crashes, and after each step the file holds what the model
+//! says.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -8,8 +9,7 @@ use rusqlite::TransactionBehavior;
 use tempfile::TempDir;
 
 use super::super::{At, Sqlite, write};
-use super::{batch, count, open, positions, row};
-use crate::Target;
+use super::{batch, count, open, positions, row, store};
 use crate::target::{Batch, Row, Stored};
 
 const PARTITIONS: [i32; 3] = [0, 1, 2];
@@ -59,8 +59,8 @@ impl Model {
     }
 }
 
-/// The folder of one life of the file. A kill moves to a copy made while the file was open, which is what a process killed
-/// at that moment leaves behind.
+/// The folder of one life of the file. A kill moves to a copy made while the file was open, which is what a
+/// process killed at that moment leaves behind.
 struct Life {
     dir: TempDir,
     sqlite: Sqlite,
@@ -182,7 +182,7 @@ fn run(mut life: Life, model: &mut Model, logs: &[Vec<Row>], step: &Step) -> Lif
     if matches!(step.end, End::KilledBefore) {
         return life.store_and_be_killed_before_the_commit(&batch);
     }
-    let Stored { rows, conflicts, replayed } = life.sqlite.store(&batch).expect("stores");
+    let Stored { rows, conflicts, replayed } = store(&mut life.sqlite, &batch);
     assert_eq!(
         usize::try_from(rows + conflicts + replayed),
         Ok(batch.rows().len()),

@@ -1,8 +1,9 @@
 //! Which offsets may be committed: S3, only up to the last record before which everything is done.
 //!
-//! A record's life: [`Ledger::begin`] hands out a ticket, [`Ledger::complete`] takes it back when the record is delivered,
-//! dead-lettered or skipped. In between it holds the partition's frontier, whatever completes behind it. A partition's
-//! assignment is an epoch: the tickets of an epoch that has ended complete nothing, for the next owner reads those records again.
+//! [`Ledger::begin`] hands out a ticket for a record. [`Ledger::complete`] takes it back when the record is
+//! delivered, dead-lettered or skipped. Until then the partition's committable offset stays before the
+//! record, whatever completes behind it. An assignment of a partition is an epoch. The tickets of an ended
+//! epoch complete nothing: the next owner reads those records again.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -83,9 +84,17 @@ impl Ledger {
         self.partitions.insert(partition, Frontier { epoch: self.epochs, ..Frontier::default() });
     }
 
-    /// A partition was revoked or lost: its open records are nobody's here any more.
+    /// A partition was revoked or lost: its open records are no longer this member's.
     pub fn revoke(&mut self, partition: &Partition) {
         self.partitions.remove(partition);
+    }
+
+    /// The partitions that are assigned, in order.
+    #[must_use]
+    pub fn assigned(&self) -> Vec<Partition> {
+        let mut assigned: Vec<Partition> = self.partitions.keys().cloned().collect();
+        assigned.sort();
+        assigned
     }
 
     /// Takes a record in hand. Records of a partition come in the order of their offsets.
@@ -112,13 +121,13 @@ impl Ledger {
         }
     }
 
-    /// Whether the record is still ours to deliver.
+    /// Whether the record is still this member's to deliver: its epoch has not ended.
     #[must_use]
     pub fn holds(&self, ticket: &Ticket) -> bool {
         self.partitions.get(&ticket.partition).is_some_and(|frontier| frontier.epoch == ticket.epoch)
     }
 
-    /// The record is done. Of an older epoch, nothing happens.
+    /// The record is done. A ticket of an ended epoch changes nothing.
     pub fn complete(&mut self, ticket: &Ticket) {
         let frontier =
             self.partitions.get_mut(&ticket.partition).filter(|frontier| frontier.epoch == ticket.epoch);
@@ -127,7 +136,8 @@ impl Ledger {
         }
     }
 
-    /// Where each partition's committed offset may move to; those that would not move are left out.
+    /// Where each partition's committed offset may move to. Partitions whose offset would not move are left
+    /// out.
     #[must_use]
     pub fn committable(&self) -> Vec<(Arc<str>, i32, NextOffset)> {
         let advanced =

@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// Spreads requests evenly over time. The vendor may drop, without a word, what exceeds its rate: so this limit protects
-/// the data, not only the vendor.
+/// Spreads requests evenly over time. The vendor may silently drop what exceeds its rate, so this limit
+/// protects the data as well as the vendor.
 #[derive(Debug)]
 pub(crate) struct Pace {
     interval: Duration,
