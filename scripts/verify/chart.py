@@ -1,4 +1,4 @@
-"""Checks of the chart that need no cluster: `chart.py lint | keys | refusals | golden [FOLDER] | variables | render FOLDER | version`.
+"""Checks of the chart that need no cluster: `chart.py lint | keys | refusals | golden [FOLDER] | variables | queries | render FOLDER | version`.
 
 Renders with Helm's own library (PyPI helm-python-sdk). `golden FOLDER` compares what another Helm rendered into FOLDER.
 """
@@ -6,6 +6,7 @@ Renders with Helm's own library (PyPI helm-python-sdk). `golden FOLDER` compares
 import json
 import os
 import pathlib
+import re
 import sys
 
 import yaml
@@ -173,6 +174,35 @@ def variables():
         raise SystemExit("\n".join(faults))
 
 
+def queries():
+    """Each query of the alerts and dashboards is PromQL, and asks only for metrics that docs/metrics.md lists."""
+    import promql_parser
+
+    found = []
+    for file in sorted((CHART / "alerts").glob("*.yaml")):
+        for group in yaml.load(file.read_text(), Unique)["groups"]:
+            found += [(f"{file.name} {rule['alert']}", rule["expr"]) for rule in group["rules"]]
+    for file in sorted((CHART / "dashboards").glob("*.json")):
+        for panel in json.loads(file.read_text())["panels"]:
+            found += [(f"{file.name} {panel['title']}", target["expr"]) for target in panel["targets"]]
+    page = pathlib.Path("docs/metrics.md")
+    listed = set(re.findall(r"`(aftersend_\w+)`", page.read_text())) if page.exists() else None
+    faults = []
+    for where, query in found:
+        # What Grafana puts in its place.
+        query = query.replace("$__rate_interval", "5m").replace("$namespace", ".*")
+        try:
+            promql_parser.parse(query)
+        except ValueError as error:
+            faults.append(f"{where}: {error}")
+        for name in re.findall(r"aftersend_\w+", query):
+            if listed is not None and re.sub("_(bucket|sum|count)$", "", name) not in listed:
+                faults.append(f"{where}: {name} is no metric of docs/metrics.md")
+    print(len(found), "queries", "" if listed else "(docs/metrics.md isn't there: names not compared)")
+    if faults:
+        raise SystemExit("\n".join(faults))
+
+
 def render_into(folder):
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -187,7 +217,7 @@ def version():
 
 
 if __name__ == "__main__":
-    commands = {"lint": lint, "keys": keys, "refusals": refusals, "golden": golden, "variables": variables, "render": render_into, "version": version}
+    commands = {"lint": lint, "keys": keys, "refusals": refusals, "golden": golden, "variables": variables, "queries": queries, "render": render_into, "version": version}
     if len(sys.argv) < 2 or sys.argv[1] not in commands:
         raise SystemExit(__doc__)
     commands[sys.argv[1]](*sys.argv[2:])
