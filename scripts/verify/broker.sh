@@ -1,14 +1,18 @@
 # shellcheck shell=bash
 # One Kafka node on loopback, of the jars that services/devkit runs on. `$broker` is its address.
 
+# jars_of POM: its libraries; `$jars` is their folder.
+jars_of() {
+    jars=$cache/jars-$(hash_of "$1")
+    [ -e "$jars/complete" ] && return 0
+    say "resolving the jars of $1 (once)"
+    mvn --quiet --batch-mode --file "$1" dependency:copy-dependencies -DoutputDirectory="$jars" >&2 || return 1
+    touch "$jars/complete"
+}
+
 broker_up() {
-    local pom=services/devkit/kafka/pom.xml folder data port controller jars
-    jars=$cache/kafka-$(hash_of "$pom")
-    if [ ! -e "$jars/complete" ]; then
-        say "resolving Kafka's jars (once)"
-        mvn --quiet --batch-mode --file "$pom" dependency:copy-dependencies -DoutputDirectory="$jars" >&2 || return 1
-        touch "$jars/complete"
-    fi
+    local folder data port controller jars
+    jars_of services/devkit/kafka/pom.xml || return 1
     broker_version=$(basename "$jars"/kafka-clients-*.jar .jar | sed 's/kafka-clients-//')
     folder=$work/kafka
     data=$folder/data
@@ -21,14 +25,13 @@ for it in sockets:
 print(*[it.getsockname()[1] for it in sockets])
 P
     )
-    broker=127.0.0.1:$port
     cat >"$folder/server.properties" <<P
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$controller
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://$broker,CONTROLLER://127.0.0.1:$controller
-advertised.listeners=PLAINTEXT://$broker
+listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller
+advertised.listeners=PLAINTEXT://127.0.0.1:$port
 log.dirs=$data
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
@@ -51,6 +54,7 @@ P
         fi
         sleep 0.2
     done
+    broker=127.0.0.1:$port
 }
 
 broker_down() {
