@@ -1,4 +1,4 @@
-"""Checks of the chart that need no cluster: `chart.py lint | keys | refusals | golden [FOLDER] | variables | queries | render FOLDER | version`.
+"""Checks of the chart that need no cluster: `chart.py lint | keys | refusals | golden [FOLDER] | variables | queries | examples | render FOLDER | version`.
 
 Renders with Helm's own library (PyPI helm-python-sdk). `golden FOLDER` compares what another Helm rendered into FOLDER.
 """
@@ -203,6 +203,31 @@ def queries():
         raise SystemExit("\n".join(faults))
 
 
+def examples():
+    """What the examples set is what the chart takes."""
+    import helm_python
+
+    found = {}
+    for file in sorted((CHART / "examples").glob("*.yaml")):
+        for it in yaml.load_all(file.read_text(), Unique):
+            match it:
+                case {"kind": "Application", "spec": {"source": {"helm": {"valuesObject": values}}}}:
+                    found[file.name] = values
+                case {"kind": "HelmRelease", "spec": {"values": values}}:
+                    found[file.name] = values
+                case {"kind": "ExternalSecret", "spec": {"data": data}}:
+                    # Each key that the chart asks for by default.
+                    keys = {entry["secretKey"] for entry in data}
+                    if keys != {"signing-keys", "site-id", "api-key", "token-key"}:
+                        raise SystemExit(f"{file.name}: makes {sorted(keys)}")
+                case {"kafka": _}:
+                    found[file.name] = it
+    for name, values in found.items():
+        print(name, len(render(name, values)), "objects")
+    if len(found) != 3:
+        raise SystemExit(f"values were found in {sorted(found)}")
+
+
 def render_into(folder):
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -217,7 +242,8 @@ def version():
 
 
 if __name__ == "__main__":
-    commands = {"lint": lint, "keys": keys, "refusals": refusals, "golden": golden, "variables": variables, "queries": queries, "render": render_into, "version": version}
+    commands = {"lint": lint, "keys": keys, "refusals": refusals, "golden": golden, "variables": variables}
+    commands |= {"queries": queries, "examples": examples, "render": render_into, "version": version}
     if len(sys.argv) < 2 or sys.argv[1] not in commands:
         raise SystemExit(__doc__)
     commands[sys.argv[1]](*sys.argv[2:])

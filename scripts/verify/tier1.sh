@@ -55,6 +55,7 @@ if python_tools; then
     step "chart: renders are those under version control" chart_py golden
     step "chart: no variable twice, every secret a file" chart_py variables
     step "chart: alerts and dashboards ask for metrics that there are, in PromQL" chart_py queries
+    step "chart: takes what its examples set" chart_py examples
     chart_py render "$work/rendered" 2>/dev/null || true
     for kubernetes in "${kubernetes_versions[@]}"; do
         step "chart: manifests fit Kubernetes $kubernetes" validate_manifests "$kubernetes"

@@ -23,6 +23,31 @@ render_chart() { # HELM
     "$python/python" "$here/chart.py" golden "$folder"
 }
 
+# As a part of another chart, which hands down `global` and switches it by `enabled`.
+as_subchart() { # HELM
+    local parent
+    parent=$work/parent-$(basename "$1")
+    mkdir -p "$parent/charts"
+    cp -r helm/aftersend "$parent/charts/"
+    cat >"$parent/Chart.yaml" <<'Y'
+apiVersion: v2
+name: parent
+version: 0.0.1
+dependencies:
+  - name: aftersend
+    version: ">=0.0.0"
+    condition: aftersend.enabled
+Y
+    {
+        printf 'global:\n  imageRegistry: mirror.example.com\n  storageClass: of-the-parent\naftersend:\n  enabled: true\n'
+        sed 's/^/  /' helm/aftersend/ci/minimal-values.yaml
+    } >"$parent/values.yaml"
+    "$1" template prod "$parent" --kube-version 1.36.4 >"$work/parent.yaml"
+    grep -q 'image: "mirror.example.com/acme/aftersend:' "$work/parent.yaml"
+    "$1" template prod "$parent" --kube-version 1.36.4 --set aftersend.enabled=false >"$work/parent.yaml"
+    ! grep -q '^kind:' "$work/parent.yaml"
+}
+
 conform() { # VERSION
     "$kubeconform" -strict -summary -kubernetes-version "$1" -schema-location "$cache/schemas-$schemas" \
         -schema-location "$cache/schemas-$schemas/crds/{{.ResourceKind}}{{.KindSuffix}}.json" "$work"/rendered-helm4*/*.yaml
@@ -94,6 +119,7 @@ else
             version "helm $major" "$("$go_tool_path" version --short 2>/dev/null)"
             step "chart: helm $major lints every set of values" lint_chart "$go_tool_path"
             step "chart: helm $major renders what is under version control" render_chart "$go_tool_path"
+            step "chart: helm $major takes it as a part of another chart" as_subchart "$go_tool_path"
         else
             failed+=("helm $major can't be built")
         fi
