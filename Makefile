@@ -9,9 +9,11 @@ export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
 # One set of flags for every goal, so that one build serves them all.
 BUILD := --release --workspace --locked
+# Says how far RocksDB is compiled, when it is.
+CARGO := scripts/progress cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test bench chaos verify clean distclean
+.PHONY: help setup build run test bench chaos tidy lint verify clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,10 +22,10 @@ setup: ## install what is missing to build and run (Debian: apt-get, rustup)
 	@scripts/setup
 
 build: setup ## build everything
-	cargo build $(BUILD)
+	$(CARGO) build $(BUILD)
 
 run: build ## the whole topology on this machine, live (make run ARGS="--events 10000 --once")
-	@exec "$(CARGO_TARGET_DIR)/release/aftersend" demo $(ARGS)
+	@exec "$(CARGO_TARGET_DIR)/release/aftersend-demo" $(ARGS)
 
 # What of `tests/chaos` is in every test run, in about two and a half minutes.
 SHORT := crash_at_any_point zombie storm arrived never_came wall_clock
@@ -38,10 +40,16 @@ KILLS ?= 200
 chaos: build ## exactly once, under every fault and so many kills (make chaos KILLS=20 SEED=7 ARGS=storm)
 	CHAOS_KILLS=$(KILLS) CHAOS_SEED=$(SEED) cargo test $(BUILD) --test chaos -- --nocapture --test-threads=1 $(ARGS)
 
-verify: setup ## formatting, lints and documentation, then chart, image, compose file and contracts (scripts/verify)
+tidy: setup ## the rules of this tree: dependencies, names, sizes, comments, links
+	$(CARGO) test $(BUILD) --test tidy
+
+lint: setup ## formatting, the rules of this tree, lints and documentation, warnings refused
 	cargo fmt --all --check
-	cargo clippy $(BUILD) --all-targets -- -D warnings
+	$(CARGO) test $(BUILD) --test tidy
+	$(CARGO) clippy $(BUILD) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc $(BUILD) --no-deps
+
+verify: lint ## lint, then chart, image, compose file and contracts (scripts/verify)
 	scripts/verify/run $(ARGS)
 
 clean: ## remove what the demo left behind; the build and the downloads stay
