@@ -22,7 +22,8 @@ use subject::pass_through::{self, PassThrough};
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
-/// Measures the processor beside a transactional pass-through and Kafka Streams, on one broker and the same raw records.
+/// Measures the processor beside a transactional pass-through and Kafka Streams, on one broker and the same
+/// raw records.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 struct Cli {

@@ -1,4 +1,5 @@
-//! What is measured, and how: from outside, by the system's accounts, the broker's answers and what the subject exposes.
+//! What is measured, and how: from outside, by the system's accounts, the broker's answers and what the
+//! subject exposes.
 
 mod exposition;
 mod floor;

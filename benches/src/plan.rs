@@ -10,11 +10,12 @@ pub(crate) struct Plan {
     /// Raw records for throughput, duplicates included; the first half warms up and is not measured.
     #[arg(long, default_value_t = 800_000, value_parser = clap::value_parser!(u64).range(1_000..))]
     pub(crate) events: u64,
-    /// Ids already stored when the processor starts, in millions, comma-separated; each is a scenario of its own.
+    /// Ids already stored when the processor starts, in millions, comma-separated; each is a scenario of its
+    /// own.
     #[arg(long, default_value = "1,10", value_delimiter = ',', value_parser = millions)]
     pub(crate) ids: Vec<u64>,
-    /// Partitions of the topics, comma-separated. The first is everybody's; with each other one the processor alone is
-    /// measured again, with the last of the ids.
+    /// Partitions of the topics, comma-separated. The first is everybody's; with each other one the processor
+    /// alone is measured again, with the last of the ids.
     #[arg(long, default_value = "6,32", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) partitions: Vec<u32>,
     /// Ids already stored by Kafka Streams, in millions.

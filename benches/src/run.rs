@@ -98,7 +98,8 @@ impl<'a> Bench<'a> {
         })
     }
 
-    /// Right after a processor and over the same records: the machine's speed changes within minutes, and a ratio must not.
+    /// Right after a processor and over the same records: the machine's speed changes within minutes, and a
+    /// ratio must not.
     fn pass_through(
         &self,
         number: usize,

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use devkit::kafka::proxy::{Action, Api};
 
-use crate::arena::Arena;
-use crate::arena::tally::say;
+use crate::run::ChaosRun;
+use crate::run::counts::say;
 pub(crate) use draw::REQUESTS;
 pub(crate) use store::Damage;
 
@@ -49,7 +49,8 @@ pub(crate) enum Fault {
     Crash { who: usize, point: &'static str, nth: u32, then: Then },
     /// SIGSTOP, and SIGCONT so long after it.
     Pause { who: usize, time: Duration },
-    /// SIGSTOP at the nth time of a point, for so long that everybody takes it for dead and works on; then it goes on where it was.
+    /// SIGSTOP at the nth time of a point, for so long that everybody takes it for dead and works on; then it
+    /// goes on where it was.
     Zombie { who: usize, point: &'static str, nth: u32 },
     /// SIGTERM, and a start after its end.
     Restart { who: usize },
@@ -95,29 +96,29 @@ pub(crate) fn let_pass(time: Duration) {
     std::thread::sleep(time);
 }
 
-impl Arena {
+impl ChaosRun {
     /// Lets a fault happen, waits until every partition has caught up, and notes how long that took.
-    pub(crate) fn suffer(&mut self, fault: &Fault) {
-        say(format_args!("fault {}: {fault:?}", self.tally.faults));
-        self.tally.faults += 1;
-        *self.tally.kinds.entry(fault.kind()).or_default() += 1;
+    pub(crate) fn inject(&mut self, fault: &Fault) {
+        say(format_args!("fault {}: {fault:?}", self.counts.faults));
+        self.counts.faults += 1;
+        *self.counts.kinds.entry(fault.kind()).or_default() += 1;
         match *fault {
-            Fault::Kill { who, after, then } => self.suffer_kill(who, after, then),
-            Fault::KillTwice { who, again, then } => self.suffer_kills(who, again, then),
-            Fault::Crash { who, point, nth, then } => self.suffer_crash(who, point, nth, then),
-            Fault::Pause { who, time } => self.suffer_pause(who, time),
-            Fault::Zombie { who, point, nth } => self.suffer_zombie(who, point, nth),
-            Fault::Restart { who } => self.suffer_restart(who),
-            Fault::Damaged { who, damage, dice } => self.suffer_damage(who, damage, dice),
-            Fault::Lost { api, action } => self.suffer_loss(api, action),
-            Fault::Late { after } => self.suffer_late_commit(after),
+            Fault::Kill { who, after, then } => self.inject_kill(who, after, then),
+            Fault::KillTwice { who, again, then } => self.inject_kills(who, again, then),
+            Fault::Crash { who, point, nth, then } => self.inject_crash(who, point, nth, then),
+            Fault::Pause { who, time } => self.inject_pause(who, time),
+            Fault::Zombie { who, point, nth } => self.inject_zombie(who, point, nth),
+            Fault::Restart { who } => self.inject_restart(who),
+            Fault::Damaged { who, damage, dice } => self.inject_damage(who, damage, dice),
+            Fault::Lost { api, action } => self.inject_loss(api, action),
+            Fault::Late { after } => self.inject_late_commit(after),
             Fault::Cut => self.kafka.proxy().cut(),
-            Fault::Parted { node, time } => self.suffer_partition(node, time),
-            Fault::Broker { node, how } => self.suffer_broker(node, how),
-            Fault::BrokerAt { api, how } => self.suffer_broker_at(api, how),
+            Fault::Parted { node, time } => self.inject_partition(node, time),
+            Fault::Broker { node, how } => self.inject_broker(node, how),
+            Fault::BrokerAt { api, how } => self.inject_broker_at(api, how),
         }
         let over = Instant::now();
         self.await_caught_up();
-        self.tally.recoveries.push(over.elapsed());
+        self.counts.recoveries.push(over.elapsed());
     }
 }

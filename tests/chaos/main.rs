@@ -1,6 +1,7 @@
-//! Exactly once, whatever happens: the real binary on a real Kafka, seeded faults, and a judge that shares nothing with it.
+//! Exactly once, whatever happens: the real binary on a real Kafka, seeded faults, and a judge that shares
+//! nothing with it.
 
-mod arena;
 mod fault;
+mod run;
 mod scenario;
 mod storm;

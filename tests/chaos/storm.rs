@@ -2,24 +2,26 @@
 
 use std::time::Instant;
 
-use crate::arena::dice::{self, Dice};
-use crate::arena::tally::{Tally, say};
-use crate::arena::{Arena, Kafka, Plan};
 use crate::fault::Fault;
+use crate::run::counts::{Counts, say};
+use crate::run::dice::{self, Dice};
+use crate::run::{ChaosRun, Kafka, Plan};
 
 /// Kills of a short run.
 const KILLS: u64 = 8;
 /// Kills of one round, which is judged and can be replayed by itself.
 const ROUND: u64 = 20;
-/// Transactions a second that a worker surely makes on three nodes which share two cores. Events must not come faster than one
-/// instance commits them: each fault would take longer to recover from than the one before.
+/// Transactions a second that a worker surely makes on three nodes which share two cores. Events must not
+/// come faster than one instance commits them: each fault would take longer to recover from than the one
+/// before.
 const WORKERS_TRANSACTIONS: u64 = 5;
 /// Dice of a round's plan.
 const PLAN: u64 = 1;
 /// Dice of its faults.
 const FAULTS: u64 = 2;
 
-/// P1, P2, P3: whatever is killed, paused, restarted, taken over, cut off and lost, in any order and at any moment.
+/// P1, P2, P3: whatever is killed, paused, restarted, taken over, cut off and lost, in any order and at any
+/// moment.
 #[test]
 fn p1_p2_p3_a_storm_of_faults_loses_and_doubles_nothing() {
     let wanted = dice::kills().unwrap_or(KILLS);
@@ -36,8 +38,9 @@ fn p1_p2_p3_a_storm_of_faults_loses_and_doubles_nothing() {
     }
 }
 
-/// One round: a topology drawn from the seed, faults drawn from the seed, a judgement. Answers all that was judged so far.
-fn round(seed: u64, kills: u64, tell: &dyn Fn(u64)) -> Tally {
+/// One round: a topology drawn from the seed, faults drawn from the seed, a judgement. Answers all that was
+/// judged so far.
+fn round(seed: u64, kills: u64, tell: &dyn Fn(u64)) -> Counts {
     let mut dice = Dice::new(seed, PLAN);
     let mut plan = Plan {
         seed,
@@ -57,14 +60,14 @@ fn round(seed: u64, kills: u64, tell: &dyn Fn(u64)) -> Tally {
     if kafka.breakable() > 1 {
         plan.pace = plan.pace.min(WORKERS_TRANSACTIONS * (plan.workers * plan.batch) as u64);
     }
-    let mut arena = Arena::new("p1_p2_p3_a_storm", kafka, plan);
-    arena.begin();
+    let mut run = ChaosRun::new("p1_p2_p3_a_storm", kafka, plan);
+    run.begin();
     let mut dice = Dice::new(seed, FAULTS);
-    while arena.tally.kills < kills {
-        let fault = Fault::draw(&mut dice, plan.instances, arena.kafka.breakable());
-        arena.suffer(&fault);
-        tell(arena.tally.kills);
+    while run.counts.kills < kills {
+        let fault = Fault::draw(&mut dice, plan.instances, run.kafka.breakable());
+        run.inject(&fault);
+        tell(run.counts.kills);
     }
-    arena.judge();
-    arena.total.clone()
+    run.verify();
+    run.total.clone()
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
+use aftersend_tests::deployment::{Deployment, Role};
 use aftersend_tests::process::Process;
 use aftersend_tests::process::http::{self, Answer};
 use aftersend_tests::vendor::{ENDPOINT, Pace, Vendor, signed};
 use aftersend_tests::wait::await_that;
-use aftersend_tests::world::{Role, World};
 use schemas::record::DeadLetter;
 use schemas::topic::Topic;
 
@@ -34,12 +34,12 @@ fn post_signed(gateway: &Process, body: &[u8]) -> std::io::Result<Answer> {
     http::post(gateway.listen, ENDPOINT, &headers, body)
 }
 
-/// G4 and G5: the vendor's own vector is accepted, however old it is, and kept apart for its age; one flipped bit of signature, body or time
-/// is refused, and leaves nothing.
+/// G4 and G5: the vendor's own vector is accepted, however old it is, and kept apart for its age; one flipped
+/// bit of signature, body or time is refused, and leaves nothing.
 #[test]
 fn g4_the_official_vector_is_accepted_and_a_flipped_bit_is_refused() {
-    let world = World::new("vector", 2);
-    let gateway = world.start_ready(Role::Gateway, &[("CUSTOMERIO_WEBHOOK_SIGNING_KEY", VECTOR_KEY)]);
+    let deployment = Deployment::new("vector", 2);
+    let gateway = deployment.start_ready(Role::Gateway, &[("CUSTOMERIO_WEBHOOK_SIGNING_KEY", VECTOR_KEY)]);
     let send = |timestamp, signature, body: &[u8]| {
         post(&gateway, &[("X-CIO-Timestamp", timestamp), ("X-CIO-Signature", signature)], body)
     };
@@ -55,25 +55,25 @@ fn g4_the_official_vector_is_accepted_and_a_flipped_bit_is_refused() {
     ] {
         assert_eq!(refused.status, 401, "{}", refused.body);
     }
-    assert_eq!(raw_event_ids(&world), Vec::<String>::new());
-    let letters: Vec<DeadLetter> = world.topic(Topic::DeadLetter).decoded();
+    assert_eq!(raw_event_ids(&deployment), Vec::<String>::new());
+    let letters: Vec<DeadLetter> = deployment.topic(Topic::DeadLetter).decoded();
     let letters: Vec<_> = letters
         .iter()
         .map(|letter| (letter.stage.as_str(), letter.reason.as_str(), letter.bytes.as_slice()))
         .collect();
     assert_eq!(letters, [("gateway", "stale", VECTOR_BODY)]);
-    verify_signature_agrees(&world);
+    verify_signature_agrees(&deployment);
 }
 
 /// The operator's tool says the same.
-fn verify_signature_agrees(world: &World) {
-    let body = world.path("body.json");
+fn verify_signature_agrees(deployment: &Deployment) {
+    let body = deployment.path("body.json");
     std::fs::write(&body, VECTOR_BODY).expect("a file can be written");
     let body = body.display().to_string();
     let verify = |signature: &str| {
         let arguments =
             ["verify-signature", "--timestamp", VECTOR_TIMESTAMP, "--signature", signature, "--body", &body];
-        world.run(&arguments, &[("CUSTOMERIO_WEBHOOK_SIGNING_KEY", VECTOR_KEY)])
+        deployment.run(&arguments, &[("CUSTOMERIO_WEBHOOK_SIGNING_KEY", VECTOR_KEY)])
     };
     let (valid, forged) = (verify(VECTOR_SIGNATURE), verify(VECTOR_FORGED));
     assert!(valid.code == Some(0) && valid.stdout.starts_with("valid"), "{valid:?}");
@@ -87,16 +87,16 @@ fn verify_signature_agrees(world: &World) {
 /// G1: whatever was answered 200 when the gateway was killed is in Kafka.
 #[test]
 fn g1_what_was_accepted_survives_a_kill() {
-    let world = World::new("accepted", 2);
+    let deployment = Deployment::new("accepted", 2);
     let vendor = Vendor::start(5, 60);
     let schedule = vendor.schedule(3_000, 0.0, 1);
-    let gateway = world.start_ready(Role::Gateway, &[]);
+    let gateway = deployment.start_ready(Role::Gateway, &[]);
     let sending = vendor.send(gateway.listen, &schedule, Pace { lanes: 16, calls_per_s: None });
     await_that("a few hundred answers", || sending.stats().read().accepted >= 300);
     gateway.kill();
     let accepted = sending.stop();
     assert!((300..3_000).contains(&accepted.len()), "killed in the middle: {}", accepted.len());
-    let kept: BTreeSet<String> = raw_event_ids(&world).into_iter().collect();
+    let kept: BTreeSet<String> = raw_event_ids(&deployment).into_iter().collect();
     let lost: Vec<&str> = accepted
         .iter()
         .map(|place| schedule.outcomes()[*place].event_id.as_str())
@@ -105,14 +105,14 @@ fn g1_what_was_accepted_survives_a_kill() {
     assert_eq!(lost, Vec::<&str>::new(), "answered 200, and not in Kafka");
 }
 
-/// G6: a SIGTERM in the middle of the stream costs no answer. Readiness goes first, requests are taken until the drain delay is over, and
-/// the exit code is 0.
+/// G6: a SIGTERM in the middle of the stream costs no answer. Readiness goes first, requests are taken until
+/// the drain delay is over, and the exit code is 0.
 #[test]
 fn g6_a_sigterm_drains_the_gateway() {
-    let world = World::new("drain", 2);
+    let deployment = Deployment::new("drain", 2);
     let vendor = Vendor::start(6, 60);
     let schedule = vendor.schedule(300, 0.0, 1);
-    let mut gateway = world.start_ready(Role::Gateway, &[("AFTERSEND_GATEWAY_DRAIN_DELAY", "10s")]);
+    let mut gateway = deployment.start_ready(Role::Gateway, &[("AFTERSEND_GATEWAY_DRAIN_DELAY", "10s")]);
     let sending = vendor.send(gateway.listen, &schedule, Pace { lanes: 4, calls_per_s: Some(150.0) });
     let stats = sending.stats().clone();
     await_that("the first answers", || stats.read().accepted >= 50);
@@ -129,18 +129,19 @@ fn g6_a_sigterm_drains_the_gateway() {
     );
     let exit = gateway.wait();
     assert_eq!(exit.code, Some(0), "{}", exit.stderr);
-    assert_eq!(raw_event_ids(&world).len(), 300);
+    assert_eq!(raw_event_ids(&deployment).len(), 300);
 }
 
-/// G2 and G3: a broker that takes connections and never answers. The gateway listens all the same, and every signed call gets its 503 in
-/// time, from the start on and for as long as it lasts. Readiness names the cause, and a SIGTERM is heard.
+/// G2 and G3: a broker that takes connections and never answers. The gateway listens all the same, and every
+/// signed call gets its 503 in time, from the start on and for as long as it lasts. Readiness names the
+/// cause, and a SIGTERM is heard.
 #[test]
 fn g3_while_the_broker_is_silent_the_gateway_answers_503() {
-    let world = World::without_topics("outage", 2);
+    let deployment = Deployment::without_topics("outage", 2);
     // The kernel accepts for it.
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = silent.local_addr().expect("it is bound").to_string();
-    let gateway = world.start(Role::Gateway, &[("AFTERSEND_KAFKA", &address)]);
+    let gateway = deployment.start(Role::Gateway, &[("AFTERSEND_KAFKA", &address)]);
     await_that("the gateway to listen", || TcpStream::connect(gateway.listen).is_ok());
     let body = br#"{"object_type":"email","metric":"sent","timestamp":1767225600,"data":{}}"#;
     // Longer than any look at the broker takes.

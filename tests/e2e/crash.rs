@@ -4,13 +4,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use aftersend_tests::broker::topic;
+use aftersend_tests::deployment::{Deployment, Role};
 use aftersend_tests::process::Process;
 use aftersend_tests::proof::assert_none;
 use aftersend_tests::proof::balance::Balance;
 use aftersend_tests::vendor::{Pace, Vendor};
 use aftersend_tests::wait::{PATIENCE, await_that, await_until};
 use aftersend_tests::warehouse::Warehouse;
-use aftersend_tests::world::{Role, World};
 use devkit::customerio::webhook::Ended;
 use schemas::topic::Topic;
 
@@ -19,8 +19,8 @@ use crate::verdict;
 const EVENTS: usize = 10_000;
 const DUPLICATES: f64 = 0.2;
 
-/// Records in a transaction at most. The drills use up less than `DRILLS`' numbers times this of the 12,000, so that each is
-/// reached however fast or slow this machine is.
+/// Records in a transaction at most. The drills use up less than `DRILLS`' numbers times this of the 12,000,
+/// so that each is reached however fast or slow this machine is.
 const BATCH_RECORDS: &str = "200";
 
 /// Where the processor is killed: the point, at which time of passing it, and what its transaction is then.
@@ -43,38 +43,39 @@ enum Transaction {
     NotApplied,
 }
 
-/// P1, P2, S1, S2, S3, G1, E1: 10,000 events, a fifth of them twice, out of order; the processor killed six times inside a commit and the
-/// warehouse's sink once. Every event is stored once and published once, and everybody's state is what a single thread makes of it.
+/// P1, P2, S1, S2, S3, G1, E1: 10,000 events, a fifth of them twice, out of order; the processor killed six
+/// times inside a commit and the warehouse's sink once. Every event is stored once and published once, and
+/// everybody's state is what a single thread makes of it.
 #[test]
 fn p1_p2_kills_inside_a_commit_lose_and_double_nothing() {
-    let world = World::new("crash", 6);
+    let deployment = Deployment::new("crash", 6);
     let vendor = Vendor::start(7, 400);
     let schedule = vendor.schedule(EVENTS, DUPLICATES, 300);
-    let gateway = world.start_ready(Role::Gateway, &[]);
-    let warehouse_sink = world.start_ready(Role::WarehouseSink, &[]);
-    let mut customerio_sink = world.start_ready(Role::CustomerioSink, &vendor.credentials());
+    let gateway = deployment.start_ready(Role::Gateway, &[]);
+    let warehouse_sink = deployment.start_ready(Role::WarehouseSink, &[]);
+    let mut customerio_sink = deployment.start_ready(Role::CustomerioSink, &vendor.credentials());
     let sending = vendor.send(gateway.listen, &schedule, Pace { lanes: 16, calls_per_s: Some(600.0) });
 
     let (before, after) = DRILLS.split_at(3);
-    before.iter().for_each(|drill| kill_at(&world, *drill));
-    await_that("some outcomes to be stored", || Warehouse::open(&world.warehouse()).stored() > 0);
+    before.iter().for_each(|drill| kill_at(&deployment, *drill));
+    await_that("some outcomes to be stored", || Warehouse::open(&deployment.warehouse()).stored() > 0);
     warehouse_sink.kill();
-    let warehouse_sink = world.start(Role::WarehouseSink, &[]);
-    after.iter().for_each(|drill| kill_at(&world, *drill));
-    let mut processor = world.start_ready(Role::Processor, &[]);
+    let warehouse_sink = deployment.start(Role::WarehouseSink, &[]);
+    after.iter().for_each(|drill| kill_at(&deployment, *drill));
+    let mut processor = deployment.start_ready(Role::Processor, &[]);
 
     let (stats, report) = (sending.stats().clone(), sending.finish());
     assert_eq!((report.ended, report.accepted.len()), (Ended::Complete, EVENTS), "every event was accepted");
     assert_eq!(stats.read().given_up, 0);
-    verdict::await_processed(&world);
+    verdict::await_processed(&deployment);
     let oracle = verdict::oracle(&[&schedule]);
-    verdict::topics_hold(&world, &oracle);
-    verdict::warehouse_holds(&world, &oracle);
-    verdict::profiles_hold(&world, &vendor, &oracle);
+    verdict::topics_hold(&deployment, &oracle);
+    verdict::warehouse_holds(&deployment, &oracle);
+    verdict::profiles_hold(&deployment, &vendor, &oracle);
     assert_eq!(vendor.track().destroyed(), [], "no profile was asked to be destroyed");
     let counts = vendor.track().counts();
     assert_eq!((counts.stale_attributes, counts.created, counts.rejected), (0, 0, 0), "{counts:?}");
-    let balance = balance(&world, &gateway);
+    let balance = balance(&deployment, &gateway);
     assert_none("balance", &balance.faults());
     assert!(balance.raw >= schedule.order().len() as u64 && balance.duplicate >= 2_000, "{balance:?}");
 
@@ -85,20 +86,20 @@ fn p1_p2_kills_inside_a_commit_lose_and_double_nothing() {
         assert_eq!(exit.code, Some(0), "{}", exit.stderr);
     }
     // Nothing was held back until the end.
-    verdict::warehouse_holds(&world, &oracle);
+    verdict::warehouse_holds(&deployment, &oracle);
     assert_none("profiles after the drain", &verdict::profile_faults(&vendor, &oracle));
 }
 
 /// Runs the processor until it stands at that point of a transaction, and kills it there.
-fn kill_at(world: &World, (point, nth, transaction): (&str, u32, Transaction)) {
-    let marker = world.path(&format!("drill-{point}"));
+fn kill_at(deployment: &Deployment, (point, nth, transaction): (&str, u32, Transaction)) {
+    let marker = deployment.path(&format!("drill-{point}"));
     let drill = format!("{point}:{nth}:{}", marker.display());
-    let mut processor = world.start(
+    let mut processor = deployment.start(
         Role::Processor,
         &[("AFTERSEND_PROCESSOR_DRILL", &drill), ("AFTERSEND_PROCESSOR_BATCH_RECORDS", BATCH_RECORDS)],
     );
     await_marker(&mut processor, &marker, point);
-    let state = world.topic(Topic::State);
+    let state = deployment.topic(Topic::State);
     match transaction {
         Transaction::Begun => {}
         Transaction::Open => {
@@ -122,9 +123,9 @@ fn await_marker(processor: &mut Process, marker: &Path, point: &str) {
 }
 
 /// The processor's counts died with it, so its part is counted on the topics.
-fn balance(world: &World, gateway: &Process) -> Balance {
-    let warehouse = Warehouse::open(&world.warehouse());
-    let records = |topic| -> Vec<kafka::Incoming> { topic::Topic::records(&world.topic(topic)) };
+fn balance(deployment: &Deployment, gateway: &Process) -> Balance {
+    let warehouse = Warehouse::open(&deployment.warehouse());
+    let records = |topic| -> Vec<kafka::Incoming> { topic::Topic::records(&deployment.topic(topic)) };
     Balance {
         sent: EVENTS as u64,
         stored: warehouse.stored(),

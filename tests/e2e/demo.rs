@@ -1,24 +1,25 @@
 //! The demo as a script runs it.
 
+use aftersend_tests::deployment::Deployment;
 use aftersend_tests::warehouse::Warehouse;
-use aftersend_tests::world::World;
 use serde_json::Value;
 
 const EVENTS: u64 = 900;
 
-/// E1: progress on stderr, one object as the last line of stdout, the warehouse left behind with one row per event, and in between a crash.
+/// E1: progress on stderr, one object as the last line of stdout, the warehouse left behind with one row per
+/// event, and in between a crash.
 #[test]
 fn the_demo_proves_itself_and_leaves_the_warehouse() {
     // Its own topics are made under a prefix of its own.
-    let world = World::without_topics("demo", 6);
-    let data = world.path("demo");
+    let deployment = Deployment::without_topics("demo", 6);
+    let data = deployment.path("demo");
     let folder = data.display().to_string();
     let events = EVENTS.to_string();
     let arguments = [
-        &["demo", "--events", &events, "--duplicates", "0.2", "--seed", "4"][..],
+        &["--events", &events, "--duplicates", "0.2", "--seed", "4"][..],
         &["--pace", "400", "--data", &folder, "--once", "--json"],
     ];
-    let exit = world.run(&arguments.concat(), &[]);
+    let exit = deployment.run_demo(&arguments.concat());
     assert_eq!(exit.code, Some(0), "{}{}", exit.stdout, exit.stderr);
     let last = exit.stdout.lines().last().expect("a last line");
     let figures: Value = serde_json::from_str(last).expect("one JSON object");

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use aftersend_tests::broker::topic;
+use aftersend_tests::deployment::Deployment;
 use aftersend_tests::oracle::{Oracle, profile_key};
 use aftersend_tests::proof::{assert_none, differences, differences_each_once, outcome};
 use aftersend_tests::vendor::Vendor;
 use aftersend_tests::wait::{PATIENCE, await_until};
 use aftersend_tests::warehouse::Warehouse;
-use aftersend_tests::world::World;
 use devkit::customerio::webhook::Schedule;
 use schemas::topic::Topic;
 use serde_json::Value;
@@ -23,34 +23,36 @@ pub(crate) fn oracle(schedules: &[&Schedule]) -> Oracle {
 }
 
 /// Waits until the processor has committed everything that is in raw.
-pub(crate) fn await_processed(world: &World) {
-    world.topic(Topic::Raw).await_worked_off(&world.group(PROCESSOR));
+pub(crate) fn await_processed(deployment: &Deployment) {
+    deployment.topic(Topic::Raw).await_worked_off(&deployment.group(PROCESSOR));
 }
 
 /// The outcome topics say what the oracle says; nothing was set aside.
-pub(crate) fn topics_hold(world: &World, oracle: &Oracle) {
-    outcome::assert_held(world, oracle);
-    assert_eq!(world.topic(Topic::DeadLetter).records().len(), 0, "dead letters");
+pub(crate) fn topics_hold(deployment: &Deployment, oracle: &Oracle) {
+    outcome::assert_held(deployment, oracle);
+    assert_eq!(deployment.topic(Topic::DeadLetter).records().len(), 0, "dead letters");
 }
 
 /// Waits until the warehouse has all of the warehouse topic, and compares its rows.
-pub(crate) fn warehouse_holds(world: &World, oracle: &Oracle) {
-    let warehouse = Warehouse::open(&world.warehouse());
+pub(crate) fn warehouse_holds(deployment: &Deployment, oracle: &Oracle) {
+    let warehouse = Warehouse::open(&deployment.warehouse());
     let expected = oracle.rows().len() as u64;
     await_until("every outcome to be stored", PATIENCE, || (warehouse.stored() >= expected).then_some(()));
     assert_none("warehouse", &differences_each_once(oracle.rows(), warehouse.rows()));
     assert_eq!(warehouse.conflicts(), 0, "outcomes that came to the warehouse twice");
 }
 
-/// Waits until the profiles at Customer.io are what the oracle says, then looks again once the sink has worked everything off.
-pub(crate) fn profiles_hold(world: &World, vendor: &Vendor, oracle: &Oracle) {
-    let group = world.group("aftersend-customerio-sink");
-    world.topic(Topic::Trait).await_worked_off(&group);
-    world.topic(Topic::Suppression).await_worked_off(&group);
+/// Waits until the profiles at Customer.io are what the oracle says, then looks again once the sink has
+/// worked everything off.
+pub(crate) fn profiles_hold(deployment: &Deployment, vendor: &Vendor, oracle: &Oracle) {
+    let group = deployment.group("aftersend-customerio-sink");
+    deployment.topic(Topic::Trait).await_worked_off(&group);
+    deployment.topic(Topic::Suppression).await_worked_off(&group);
     assert_none("profiles", &profile_faults(vendor, oracle));
 }
 
-/// Each profile that isn't as the oracle says. Customers without a profile (deleted, known by address alone) have none to judge.
+/// Each profile that isn't as the oracle says. Customers without a profile (deleted, known by address alone)
+/// have none to judge.
 pub(crate) fn profile_faults(vendor: &Vendor, oracle: &Oracle) -> Vec<String> {
     let mut expected = oracle.profiles();
     let profiles = vendor.track().profiles();
@@ -70,7 +72,7 @@ pub(crate) fn profile_faults(vendor: &Vendor, oracle: &Oracle) -> Vec<String> {
 }
 
 /// The events in raw, by their ids, copies included.
-pub(crate) fn raw_event_ids(world: &World) -> Vec<String> {
-    let records = world.topic(Topic::Raw).records();
+pub(crate) fn raw_event_ids(deployment: &Deployment) -> Vec<String> {
+    let records = deployment.topic(Topic::Raw).records();
     records.iter().map(|record| topic::decoded::<schemas::record::RawRecord>(record).event_id).collect()
 }

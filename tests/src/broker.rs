@@ -8,7 +8,7 @@ use devkit::kafka::Broker;
 use kafka::Connection;
 use tempfile::TempDir;
 
-/// A broker that ends with the last test that holds it. Tests keep apart by topic prefix.
+/// A broker that ends with the last test that uses it. Each test has its own topic prefix.
 #[derive(Debug)]
 pub struct Shared {
     broker: Broker,
@@ -16,10 +16,11 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// The one of this process, started where nobody holds it; `AFTERSEND_KAFKA` names a cluster to use instead.
+    /// The broker of this test process. It is started if no test uses it yet. `AFTERSEND_KAFKA` names a
+    /// cluster to use instead.
     ///
     /// # Panics
-    /// Where Kafka doesn't start.
+    /// If Kafka doesn't start.
     #[must_use]
     pub fn obtain() -> Arc<Shared> {
         static SHARED: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
@@ -34,7 +35,7 @@ impl Shared {
         })
     }
 
-    /// One that somebody else started, and may kill.
+    /// A broker that the caller started, and may kill.
     #[must_use]
     pub fn at(bootstrap: &str) -> Arc<Shared> {
         Arc::new(Shared { broker: Broker::Existing(bootstrap.to_owned()), _folder: None })

@@ -1,8 +1,9 @@
-//! What must come of a set of events, worked out a second time.
+//! The expected result of a set of events, computed independently.
 //!
-//! One thread, no state kept: each answer is read off the list of a customer's events, as the table in the processor's README defines
-//! it. Nothing here comes from the processor, the gateway or the webhook crate, nor from the schemas' keys, ids and tokens. It
-//! judges only what the simulated vendor sends, and refuses what it doesn't know.
+//! One thread and no state: each answer is computed from the list of a customer's events, as the tables in
+//! the processor's README define it. Nothing here comes from the processor, the gateway or the webhook crate,
+//! nor from the schemas' keys, ids and tokens. The oracle knows only what the simulated vendor sends, and
+//! refuses everything else.
 
 mod customer;
 mod event;
@@ -33,7 +34,7 @@ pub struct Row {
     pub delivery_id: Option<String>,
 }
 
-/// What must come of the events.
+/// The expected result.
 #[derive(Debug)]
 pub struct Oracle {
     rows: BTreeMap<String, Row>,
@@ -44,7 +45,7 @@ impl Oracle {
     /// Takes the bodies of distinct events, in any order.
     ///
     /// # Panics
-    /// Where one is none that the simulated vendor sends, or comes twice.
+    /// If the simulated vendor would not send an event, or an event is given twice.
     #[must_use]
     pub fn of<'a>(bodies: impl IntoIterator<Item = &'a [u8]>) -> Oracle {
         let mut oracle = Oracle { rows: BTreeMap::new(), customers: BTreeMap::new() };
@@ -64,8 +65,8 @@ impl Oracle {
         &self.rows
     }
 
-    /// The final traits of each customer who has any, by key. Revision, `as_of` and `changed` are left at their defaults: they tell
-    /// of the way, not of the end.
+    /// The final traits of each customer who has any, by key. Revision, `as_of` and `changed` have their
+    /// defaults, because they depend on the order of arrival.
     #[must_use]
     pub fn traits(&self) -> BTreeMap<String, CustomerTraits> {
         let all = self.customers.iter().map(|(key, events)| (key.clone(), customer::traits(key, events)));
@@ -82,8 +83,8 @@ impl Oracle {
         all.filter(|(_, entries)| !entries.is_empty()).collect()
     }
 
-    /// When the suppressions of each customer who has none left that stands are to leave the topic, by key, Unix milliseconds: 30 days
-    /// after the last one was lifted.
+    /// When the suppressions of a customer without an active one leave the topic, by key, Unix milliseconds:
+    /// 30 days after the last one was lifted.
     #[must_use]
     pub fn tombstones(&self) -> BTreeMap<String, i64> {
         let due = |entries: &[SuppressionEntry]| {
@@ -93,7 +94,8 @@ impl Oracle {
         self.suppressions().into_iter().filter_map(|(key, entries)| Some((key, due(&entries)?))).collect()
     }
 
-    /// The attributes that each customer's profile at Customer.io must have in the end, by key; whoever isn't named has none.
+    /// The attributes that each customer's profile at Customer.io must have in the end, by key. A customer
+    /// who is not listed has none.
     #[must_use]
     pub fn profiles(&self) -> BTreeMap<String, BTreeMap<String, Value>> {
         let (traits, suppressions) = (self.traits(), self.suppressions());

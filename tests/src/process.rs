@@ -1,4 +1,4 @@
-//! A role as its user runs it: the real binary, in a process of its own.
+//! A role as its user runs it: the production binary as a process.
 
 pub mod exposition;
 pub mod http;
@@ -20,7 +20,7 @@ use crate::wait::{PATIENCE, await_until};
 /// How much of a process's log a failed test shows.
 const TAIL_LINES: usize = 40;
 
-/// A running `aftersend`. Dropping it kills it, and shows the end of its log where the test fails.
+/// A running `aftersend`. Dropping it kills the process. If the test fails, the end of its log is shown.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -28,14 +28,14 @@ pub struct Process {
     folder: PathBuf,
     /// Its admin port.
     pub admin: SocketAddr,
-    /// Where it takes webhooks, should it be a gateway.
+    /// Where it takes webhooks, if it is a gateway.
     pub listen: SocketAddr,
 }
 
 /// How a process ended.
 #[derive(Debug)]
 pub struct Exit {
-    /// Its exit code, none where a signal ended it.
+    /// Its exit code; `None` if a signal ended it.
     pub code: Option<i32>,
     /// The signal that ended it.
     pub signal: Option<i32>,
@@ -46,17 +46,27 @@ pub struct Exit {
 }
 
 impl Process {
-    /// Starts `aftersend` with `arguments` and nothing in its environment but `env` and what finding programs needs. Its output
-    /// goes to files in `folder`.
+    /// Starts `aftersend` with `arguments`. Its environment is `env` and the few variables with which
+    /// programs are found. Its output goes to files in `folder`.
     ///
     /// # Panics
-    /// Where the binary isn't built, or doesn't start.
+    /// If the binary isn't built, or doesn't start.
     #[must_use]
     pub fn start(arguments: &[&str], env: &[(String, String)], folder: &Path) -> Process {
         Process::start_under(&[], arguments, env, folder)
     }
 
-    /// The same, by a program that ends in becoming what it is told: `launcher` is its name and first arguments.
+    /// Starts `aftersend-demo`, otherwise as [`Process::start`].
+    ///
+    /// # Panics
+    /// As [`Process::start`].
+    #[must_use]
+    pub fn start_demo(arguments: &[&str], env: &[(String, String)], folder: &Path) -> Process {
+        Process::spawn("demo", &[binary("aftersend-demo").as_os_str()], arguments, env, folder)
+    }
+
+    /// Starts `aftersend` through `launcher`, the name and first arguments of a program that executes its
+    /// further arguments.
     ///
     /// # Panics
     /// As [`Process::start`].
@@ -67,19 +77,31 @@ impl Process {
         env: &[(String, String)],
         folder: &Path,
     ) -> Process {
-        static STARTED: AtomicU32 = AtomicU32::new(1);
-        let command: Vec<&str> =
+        let subcommand: Vec<&str> =
             arguments.iter().take_while(|word| !word.starts_with('-')).copied().collect();
-        let name = format!("{}-{}", command.join("-"), STARTED.fetch_add(1, Ordering::Relaxed));
+        let binary = binary("aftersend");
+        let program: Vec<&OsStr> = launcher.iter().map(OsStr::new).chain([binary.as_os_str()]).collect();
+        Process::spawn(&subcommand.join("-"), &program, arguments, env, folder)
+    }
+
+    /// Starts `program`, a name or path and its first arguments, with `arguments` after them.
+    fn spawn(
+        name: &str,
+        program: &[&OsStr],
+        arguments: &[&str],
+        env: &[(String, String)],
+        folder: &Path,
+    ) -> Process {
+        static STARTED: AtomicU32 = AtomicU32::new(1);
+        let name = format!("{name}-{}", STARTED.fetch_add(1, Ordering::Relaxed));
         let (admin, listen) = (free(), free());
         let file =
             |kind: &str| File::create(folder.join(format!("{name}.{kind}"))).expect("a log file can be made");
         let kept = ["PATH", "HOME", "TMPDIR"].map(|name| (name, std::env::var_os(name)));
-        let binary = binary();
-        let words = launcher.iter().map(OsStr::new).chain([binary.as_os_str()]);
-        let mut words = words.chain(arguments.iter().map(OsStr::new));
-        let child = Command::new(words.next().expect("the binary at least"))
-            .args(words)
+        let (program, first_arguments) = program.split_first().expect("the program has a name");
+        let child = Command::new(program)
+            .args(first_arguments)
+            .args(arguments)
             .env_clear()
             .envs(kept.into_iter().filter_map(|(name, value)| Some((name, value?))))
             .env("AFTERSEND_ADMIN", admin.to_string())
@@ -93,10 +115,10 @@ impl Process {
         Process { name, child, folder: folder.to_owned(), admin, listen }
     }
 
-    /// Waits until it says that it is ready.
+    /// Waits until it reports that it is ready.
     ///
     /// # Panics
-    /// Where it ends instead, or doesn't get ready.
+    /// If it ends instead, or does not get ready.
     pub fn await_ready(&mut self) {
         let what = format!("{} to be ready", self.name);
         await_until(&what, PATIENCE, || {
@@ -105,16 +127,16 @@ impl Process {
         });
     }
 
-    /// What `/readyz` answers, where it answers.
+    /// The answer of `/readyz`; `None` if there is none.
     #[must_use]
     pub fn readiness(&self) -> Option<http::Answer> {
         http::get(self.admin, "/readyz").ok()
     }
 
-    /// What it has counted.
+    /// Its metrics.
     ///
     /// # Panics
-    /// Where `/metrics` doesn't answer.
+    /// If `/metrics` doesn't answer.
     #[must_use]
     pub fn metrics(&self) -> Exposition {
         let answer = http::get(self.admin, "/metrics").expect("the admin port answers");
@@ -124,15 +146,15 @@ impl Process {
     /// Whether it has ended.
     ///
     /// # Panics
-    /// Where the system doesn't tell.
+    /// If the system cannot be asked.
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("a child can be asked for").is_some()
     }
 
-    /// Fails where the process has ended by itself.
+    /// Fails if the process has ended by itself.
     ///
     /// # Panics
-    /// Where it has.
+    /// If it has.
     pub fn assert_alive(&mut self) {
         let ended = self.child.try_wait().expect("a child can be asked for");
         let ended = ended.map(|status| status.to_string());
@@ -148,7 +170,7 @@ impl Process {
     /// SIGKILL.
     ///
     /// # Panics
-    /// Where something else ended it.
+    /// If something else ended it.
     pub fn kill(mut self) {
         self.assert_alive();
         self.child.kill().expect("a child can be killed");
@@ -156,18 +178,18 @@ impl Process {
         assert_eq!((exit.code, exit.signal), (None, Some(9)), "a signal ends it, and nothing else");
     }
 
-    /// SIGTERM; it isn't waited for.
+    /// SIGTERM, without waiting for the end.
     ///
     /// # Panics
-    /// Where it has ended already.
+    /// If it has ended already.
     pub fn terminate(&mut self) {
         self.signal("-TERM");
     }
 
-    /// SIGSTOP: it stands still, keeps what it holds, and knows nothing of it.
+    /// SIGSTOP: the process stops, keeps what it holds, and does not notice the pause.
     ///
     /// # Panics
-    /// Where it has ended already.
+    /// If it has ended already.
     pub fn pause(&mut self) {
         self.signal("-STOP");
     }
@@ -175,7 +197,7 @@ impl Process {
     /// SIGCONT, after [`Process::pause`].
     ///
     /// # Panics
-    /// Where it has ended already.
+    /// If it has ended already.
     pub fn resume(&mut self) {
         self.signal("-CONT");
     }
@@ -186,10 +208,10 @@ impl Process {
         assert!(sent.expect("kill can be run").success());
     }
 
-    /// SIGTERM, and the end that follows.
+    /// SIGTERM. Waits for the end.
     ///
     /// # Panics
-    /// Where it doesn't end.
+    /// If it doesn't end.
     #[must_use]
     pub fn stop(mut self) -> Exit {
         self.terminate();
@@ -199,7 +221,7 @@ impl Process {
     /// Waits for its end.
     ///
     /// # Panics
-    /// Where it doesn't come.
+    /// If it does not end in time.
     #[must_use]
     pub fn wait(&mut self) -> Exit {
         let what = format!("{} to end", self.name);
@@ -224,7 +246,7 @@ impl Process {
 impl Drop for Process {
     #[expect(clippy::print_stderr, reason = "the test that fails shows what its processes said")]
     fn drop(&mut self) {
-        // Of one that has ended already, neither does anything.
+        // If the process has ended, neither call does anything.
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
@@ -236,11 +258,11 @@ impl Drop for Process {
     }
 }
 
-/// The binary that was built beside this test.
-fn binary() -> PathBuf {
+/// A binary that was built into the same profile folder as this test.
+fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a running test has a path");
     let profile = test.parent().and_then(Path::parent).expect("a test lies in its profile's deps folder");
-    let binary = profile.join("aftersend");
+    let binary = profile.join(name);
     assert!(binary.is_file(), "{} is missing: run `make test`, which builds it first", binary.display());
     binary
 }

@@ -1,5 +1,5 @@
-//! Does what is found equal what must be? Each judgement is a pure function that answers what is wrong, so that tests can plant a
-//! fault and see it found.
+//! Whether what is found equals what must be. Each proof is a pure function that returns what is wrong, so
+//! that a test can plant a fault and see it found.
 
 pub mod balance;
 pub mod history;
@@ -8,19 +8,19 @@ pub mod outcome;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-/// How many differences are told; the rest are counted.
+/// How many differences are shown. The rest are only counted.
 const TOLD_MAX: usize = 5;
 
-/// Fails with `faults`, should there be any.
+/// Fails with `faults` if there are any.
 ///
 /// # Panics
-/// Where there are.
+/// If there are.
 pub fn assert_none(what: &str, faults: &[String]) {
     let told = faults.iter().take(TOLD_MAX).map(String::as_str).collect::<Vec<_>>().join("\n  ");
     assert!(faults.is_empty(), "{what}: {} faults, such as\n  {told}", faults.len());
 }
 
-/// Every key whose value is missing, unexpected or another one.
+/// Every key whose value is missing, unexpected or different.
 #[must_use]
 pub fn differences<V: PartialEq + Debug>(
     expected: &BTreeMap<String, V>,

@@ -1,4 +1,4 @@
-//! Customer.io, simulated, on a runtime of its own: tests themselves block.
+//! The simulated Customer.io, on its own runtime: tests block their threads.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -20,7 +20,7 @@ const API_KEY: &str = "key";
 /// Where the gateway takes the vendor's webhooks.
 pub const ENDPOINT: &str = "/v1/webhooks/customerio/reporting";
 
-/// A second here is an hour there: a call that was refused is tried again after one.
+/// The vendor's hour takes a second here. It is the wait after a refused call.
 const CLOCK_FACTOR: f64 = 3_600.0;
 
 /// A workspace with its people, its webhooks and its Track API.
@@ -36,7 +36,7 @@ pub struct Vendor {
 pub struct Pace {
     /// Calls under way at the same time.
     pub lanes: usize,
-    /// New calls per second at most; none is as fast as the gateway answers.
+    /// New calls per second at most. `None` means as fast as the gateway answers.
     pub calls_per_s: Option<f64>,
 }
 
@@ -50,10 +50,10 @@ pub struct Sending<'a> {
 }
 
 impl Vendor {
-    /// A workspace of so many people, all decided by `seed`.
+    /// A workspace with this many people, all drawn from `seed`.
     ///
     /// # Panics
-    /// Where it can't listen.
+    /// If it can't listen.
     #[must_use]
     pub fn start(seed: u64, people: usize) -> Vendor {
         let runtime = Runtime::new().expect("a runtime starts");
@@ -68,7 +68,8 @@ impl Vendor {
         Vendor { customer_io, url, runtime }
     }
 
-    /// So many outcomes up to now, a share of them twice, each astray by less than `window` places.
+    /// A schedule of outcomes up to now. A share of them is sent twice, and each is moved by less than
+    /// `window` places.
     #[must_use]
     pub fn schedule(&self, count: usize, duplicates: f64, window: usize) -> Schedule {
         let disorder = Disorder { duplicates, window, seed: 11 };
@@ -78,7 +79,7 @@ impl Vendor {
     /// Begins to send `schedule` to the gateway at `address`.
     ///
     /// # Panics
-    /// Where the pace makes no sense.
+    /// If the pace makes no sense.
     #[must_use]
     pub fn send(&self, address: SocketAddr, schedule: &Schedule, pace: Pace) -> Sending<'_> {
         let settings = webhook::Settings {
@@ -92,7 +93,7 @@ impl Vendor {
         let (stop, stopped) = oneshot::channel::<()>();
         let task = self.runtime.spawn(async move {
             let stopped = async {
-                // A handle that is dropped stops nothing.
+                // Dropping the handle does not stop the task.
                 if stopped.await.is_err() {
                     std::future::pending::<()>().await;
                 }
@@ -114,7 +115,7 @@ impl Vendor {
         self.credentials_with_key(API_KEY)
     }
 
-    /// The same with another key.
+    /// The same settings with another key.
     #[must_use]
     pub fn credentials_with_key<'a>(&'a self, key: &'a str) -> [(&'a str, &'a str); 3] {
         [
@@ -135,18 +136,18 @@ impl Sending<'_> {
     /// Waits until everything was accepted.
     ///
     /// # Panics
-    /// Where the sender does.
+    /// If the sender does.
     #[must_use]
     pub fn finish(self) -> Report {
-        // Kept until the end: dropping it is no request to stop.
+        // Kept until the end, because dropping it does not ask for a stop.
         let Sending { vendor, task, stop: _stop, .. } = self;
         vendor.runtime.block_on(task).expect("the sender doesn't panic")
     }
 
-    /// Stops, and answers which outcomes, as places in the schedule, were accepted by then.
+    /// Stops. Returns which outcomes were accepted by then, as positions in the schedule.
     ///
     /// # Panics
-    /// Where the sender does.
+    /// If the sender does.
     #[must_use]
     pub fn stop(self) -> BTreeSet<usize> {
         let _ = self.stop.send(());

@@ -26,7 +26,7 @@ pub fn await_until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Opt
 /// [`await_until`] with [`PATIENCE`], for a condition that holds or not.
 ///
 /// # Panics
-/// Where it doesn't come to hold.
+/// If it doesn't come to hold.
 pub fn await_that(what: &str, mut holds: impl FnMut() -> bool) {
     await_until(what, PATIENCE, || holds().then_some(()));
 }

@@ -1,4 +1,4 @@
-//! The warehouse's file, read as its user would: with SQL.
+//! The warehouse's file, read with SQL, as its user would.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,7 +17,7 @@ impl Warehouse {
     /// Opens the file, which must be there, for reading.
     ///
     /// # Panics
-    /// Where it isn't.
+    /// If it isn't.
     #[must_use]
     pub fn open(path: &Path) -> Warehouse {
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
@@ -29,16 +29,16 @@ impl Warehouse {
     /// How many rows `message_outcomes` has.
     ///
     /// # Panics
-    /// Where it can't be read.
+    /// If it can't be read.
     #[must_use]
     pub fn stored(&self) -> u64 {
         self.count("SELECT count(*) FROM message_outcomes")
     }
 
-    /// How many outcomes were kept out because their event had a row.
+    /// How many outcomes were refused because their event already had a row.
     ///
     /// # Panics
-    /// Where it can't be read.
+    /// If it can't be read.
     #[must_use]
     pub fn conflicts(&self) -> u64 {
         self.count("SELECT count(*) FROM message_outcome_conflicts")
@@ -47,7 +47,7 @@ impl Warehouse {
     /// Every row: event id, and what the oracle knows of it.
     ///
     /// # Panics
-    /// Where it can't be read.
+    /// If it can't be read.
     #[must_use]
     pub fn rows(&self) -> Vec<(String, Row)> {
         let sql = "SELECT event_id, customer_id, channel, metric, \

@@ -1,7 +1,8 @@
 //! The house rules, executed: what design and style ask of the tree as a whole, and no compiler checks.
 //!
-//! Each rule is a pure function from what it reads to what it finds, with a test that plants a violation. A failure
-//! names file and line, the rule and the mend. What a rule can't see (a long sentence, a poor name) is left to review.
+//! Each rule is a pure function from what it reads to what it finds, with a test that plants a violation. A
+//! failure names file and line, the rule and the mend. What a rule cannot see (a poor name, a sentence that
+//! is hard to follow) is left to review.
 
 mod finding;
 mod rule;
@@ -9,12 +10,19 @@ mod token;
 mod tree;
 
 use finding::expect_none;
-use rule::{crates, domain, forbidden, layout, log, metric, path, promise};
+use rule::code::{domain, forbidden, log, metric};
+use rule::layout::{crates, path, size};
+use rule::prose::{promise, register};
 use tree::tree;
 
 #[test]
 fn dependencies_point_one_way() {
     expect_none(crates::direction(&tree().packages));
+}
+
+#[test]
+fn the_production_binary_links_no_development_crate() {
+    expect_none(crates::production(&tree().packages));
 }
 
 #[test]
@@ -34,22 +42,22 @@ fn the_domain_knows_no_async_no_io_and_no_clock() {
 
 #[test]
 fn files_are_short() {
-    expect_none(tree().rust().filter_map(layout::long_file));
+    expect_none(tree().rust().filter_map(size::long_file));
 }
 
 #[test]
 fn functions_are_short() {
-    expect_none(tree().rust().flat_map(layout::long_functions));
+    expect_none(tree().rust().flat_map(size::long_functions));
 }
 
 #[test]
 fn folders_hold_few_files() {
-    expect_none(layout::crowded_folders(tree().rust().map(|file| file.path.as_str())));
+    expect_none(size::crowded_folders(tree().rust().map(|file| file.path.as_str())));
 }
 
 #[test]
 fn files_are_named_after_what_they_hold() {
-    expect_none(tree().rust().filter_map(|file| layout::vague_name(&file.path)));
+    expect_none(tree().rust().filter_map(|file| size::vague_name(&file.path)));
 }
 
 #[test]
@@ -93,6 +101,11 @@ fn every_metric_is_described_in_its_crate() {
 }
 
 #[test]
+fn numbered_names_are_in_a_register() {
+    expect_none(tree().files.iter().flat_map(register::strays));
+}
+
+#[test]
 fn no_path_of_one_machine_is_committed() {
     expect_none(tree().files.iter().flat_map(path::of_a_machine));
 }
@@ -104,5 +117,5 @@ fn every_promise_that_the_docs_make_has_a_test() {
 
 #[test]
 fn the_code_is_formatted() {
-    expect_none(layout::unformatted(&tree().root));
+    expect_none(size::unformatted(&tree().root));
 }

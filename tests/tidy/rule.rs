@@ -1,10 +1,19 @@
-//! The rules, by what they read.
+//! The rules, by what they read: code as tokens or syntax, the tree of files and crates, and prose.
 
-pub(crate) mod crates;
-pub(crate) mod domain;
-pub(crate) mod forbidden;
-pub(crate) mod layout;
-pub(crate) mod log;
-pub(crate) mod metric;
-pub(crate) mod path;
-pub(crate) mod promise;
+pub(crate) mod code {
+    pub(crate) mod domain;
+    pub(crate) mod forbidden;
+    pub(crate) mod log;
+    pub(crate) mod metric;
+}
+
+pub(crate) mod layout {
+    pub(crate) mod crates;
+    pub(crate) mod path;
+    pub(crate) mod size;
+}
+
+pub(crate) mod prose {
+    pub(crate) mod promise;
+    pub(crate) mod register;
+}

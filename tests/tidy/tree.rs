@@ -5,9 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-/// Folders that hold no source.
+/// Names that hold no source. In a linked worktree, `.git` is a file.
 const SKIPPED: &[&str] = &[".git", ".demo", "target"];
 const TEXT_BYTES_MAX: usize = 4 << 20;
+/// Crates for one machine only: a simulated vendor, a Kafka starter, the demo.
+const DEVELOPMENT: &[&str] = &["services/devkit", "services/demo"];
 
 pub(crate) struct Tree {
     pub(crate) root: PathBuf,
@@ -55,6 +57,13 @@ impl Tree {
     }
 }
 
+impl Package {
+    /// Whether it is for one machine only: the simulated vendor, the Kafka starter, the demo.
+    pub(crate) fn is_for_development(&self) -> bool {
+        DEVELOPMENT.contains(&self.dir.as_str())
+    }
+}
+
 impl Source {
     pub(crate) fn new(path: &str, text: &str) -> Source {
         Source { path: path.to_owned(), text: text.to_owned() }
@@ -70,7 +79,10 @@ fn collect(root: &Path, dir: &Path, files: &mut Vec<Source>) {
     for entry in fs::read_dir(dir).expect("the checkout is readable").flatten() {
         let path = entry.path();
         let kind = entry.file_type().expect("the checkout is readable");
-        if kind.is_dir() && !SKIPPED.contains(&&*entry.file_name().to_string_lossy()) {
+        if SKIPPED.contains(&&*entry.file_name().to_string_lossy()) {
+            continue;
+        }
+        if kind.is_dir() {
             collect(root, &path, files);
         } else if kind.is_file() {
             // What isn't UTF-8 isn't text; what has gone since the folder was listed was an editor's.

@@ -43,7 +43,8 @@ impl Histogram {
         (self.count() > 0.0).then(|| self.sum / self.count())
     }
 
-    /// The quantile, interpolated within its bucket as Prometheus does; the highest bound where it lies beyond all.
+    /// The quantile, interpolated within its bucket as Prometheus does; the highest bound where it lies
+    /// beyond all.
     pub(crate) fn quantile(&self, quantile: f64) -> Option<f64> {
         let wanted = self.count() * quantile;
         let at = self.buckets.iter().position(|(_, count)| *count >= wanted && self.count() > 0.0)?;

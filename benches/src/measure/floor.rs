@@ -1,4 +1,5 @@
-//! Whether a commit waits for nothing: the client's own way beside the wrapper crate's, which flushes by polls of 100 ms.
+//! Whether a commit waits for nothing: the client's own way beside the wrapper crate's, which flushes by
+//! polls of 100 ms.
 
 use std::time::{Duration, Instant};
 

@@ -31,8 +31,9 @@ pub(crate) struct Latency {
     pub(crate) max: f64,
 }
 
-/// Reads suppressions with `read_committed` while `load` runs, for `seconds` after `warm`. A delay begins when the raw record
-/// was due at the load's pace, however late it was sent, and ends when the suppression is handed to the subscriber.
+/// Reads suppressions with `read_committed` while `load` runs, for `seconds` after `warm`. A delay begins
+/// when the raw record was due at the load's pace, however late it was sent, and ends when the suppression is
+/// handed to the subscriber.
 pub(crate) fn latency(
     child: &mut Child,
     raw: &Raw,

@@ -23,8 +23,8 @@ pub(crate) struct Outputs {
     pub(crate) records: [u64; 3],
     /// Mean bytes of a value of each.
     pub(crate) sizes: [usize; 3],
-    /// Of what they say in the end: every outcome, and each customer's last traits and suppressions. When and in how many
-    /// revisions it was said makes no difference, nor does the order.
+    /// Of what they say in the end: every outcome, and each customer's last traits and suppressions. When and
+    /// in how many revisions it was said makes no difference, nor does the order.
     pub(crate) sums: [u64; 3],
 }
 

@@ -35,8 +35,8 @@ pub(crate) struct Positions {
 }
 
 impl Positions {
-    /// Of `group`. It is asked for what is committed, without waiting for what is not: with `read_committed` the broker
-    /// would hold its answer back while a transaction is open.
+    /// Of `group`. It is asked for what is committed, without waiting for what is not: with `read_committed`
+    /// the broker would hold its answer back while a transaction is open.
     pub(crate) fn of(raw: &Raw, group: &str) -> anyhow::Result<Self> {
         let consumer = reader(raw.connection.bootstrap(), group, "read_uncommitted")?;
         Ok(Self { consumer, asked: all(&raw.topic, raw.partitions) })

@@ -23,8 +23,8 @@ pub(crate) struct Restart {
     pub(crate) every: f64,
 }
 
-/// Kills `child` under load, starts its successor, and reads `topic` with `read_committed` from where the dead one's records
-/// end. What is found there is the successor's.
+/// Kills `child` under load, starts its successor, and reads `topic` with `read_committed` from where the
+/// dead one's records end. What is found there is the successor's.
 pub(crate) fn restart(
     child: Child,
     start: impl FnOnce() -> anyhow::Result<Child>,

@@ -1,5 +1,5 @@
-//! The machine around a part of the run: its disk at rest, and its speed, a fixed piece of work, timed. It tells a slow minute
-//! from a slow subject.
+//! The machine around a part of the run: its disk at rest, and its speed, a fixed piece of work, timed. It
+//! tells a slow minute from a slow subject.
 
 use std::hint::black_box;
 use std::process::Command;
@@ -20,8 +20,8 @@ pub(crate) struct Speed {
 }
 
 impl Speed {
-    /// Has everything written so far put on disk, times the work, lets `part` come to its end, and times the work again. Nothing
-    /// else should be at work at these two moments: a subject is to be idle, or gone.
+    /// Has everything written so far put on disk, times the work, lets `part` come to its end, and times the
+    /// work again. Nothing else should be at work at these two moments: a subject is to be idle, or gone.
     ///
     /// # Errors
     /// Those of `part`, and where `sync` can't be run.
@@ -37,14 +37,15 @@ impl Speed {
         self.before.min(self.after)
     }
 
-    /// The speeds before and after, where that is 1 at which the work takes `fastest` seconds. Lower is slower.
+    /// The speeds before and after, where that is 1 at which the work takes `fastest` seconds. Lower is
+    /// slower.
     pub(crate) fn against(&self, fastest: f64) -> [f64; 2] {
         [fastest / self.before, fastest / self.after]
     }
 }
 
-/// Has the kernel put on disk what it holds of files, and waits for it. By itself it would after half a minute, in the midst of what
-/// is measured next: half load lost 30 % of a core to it.
+/// Has the kernel put on disk what it holds of files, and waits for it. By itself it would after half a
+/// minute, in the midst of what is measured next: half load lost 30 % of a core to it.
 fn write_back() -> anyhow::Result<()> {
     let status = Command::new("sync").status().context("`sync` can't be run")?;
     ensure!(status.success(), "`sync` failed: {status}");

@@ -71,8 +71,8 @@ pub(crate) fn saturate(
     }
 }
 
-/// Events a second that `child` works off for `seconds` after `warm`, while `load` appends them and follows `done`: what the
-/// machine bears in the long run, with the broker, the load and the subject on it at once.
+/// Events a second that `child` works off for `seconds` after `warm`, while `load` appends them and follows
+/// `done`: what the machine bears in the long run, with the broker, the load and the subject on it at once.
 pub(crate) fn sustain(
     child: &mut Child,
     positions: &Positions,

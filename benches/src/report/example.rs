@@ -12,8 +12,8 @@ const OUTPUTS: Outputs = Outputs { records: [1; 3], sizes: [1; 3], sums: [1; 3] 
 const RESTART: Restart = Restart { first: 1.0, every: 2.0 };
 const SPEED: Speed = Speed { before: 0.3, after: 0.3 };
 
-/// Of the processor with so many million ids, so many partitions, and so many events per CPU-second; beside it Kafka Streams with
-/// 20,000.
+/// Of the processor with so many million ids, so many partitions, and so many events per CPU-second; beside
+/// it Kafka Streams with 20,000.
 pub(super) fn figures<const N: usize>(arguments: &[&str], processor: [(u64, u32, f64); N]) -> Figures {
     let throughput = throughput(1_000_000, 20_000.0);
     let (outputs, latency, restart) = (OUTPUTS, LATENCY, RESTART);

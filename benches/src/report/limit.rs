@@ -3,12 +3,13 @@
 use super::{Figures, ProcessorFigures};
 
 const MIB: f64 = 1_048_576.0;
-/// With fewer events the JVM still compiles while it is measured, and the pass-through is done after a few transactions: no
-/// ratio means anything.
+/// With fewer events the JVM still compiles while it is measured, and the pass-through is done after a few
+/// transactions: no ratio means anything.
 const RATIO_EVENTS_MIN: u64 = 200_000;
 /// Ids at which the first commit after a kill is judged.
 const RESTART_IDS: u64 = 10_000_000;
-/// Ids between which an event's cost must not grow: at most so many at the one end, at least so many at the other.
+/// Ids between which an event's cost must not grow: at most so many at the one end, at least so many at the
+/// other.
 const FLAT_IDS: [u64; 2] = [1_000_000, 30_000_000];
 /// How much it may grow between them.
 const GROWTH_MAX: f64 = 0.15;
@@ -64,7 +65,8 @@ fn ratios(figures: &Figures) -> Vec<Verdict> {
     vec![against_peer(figures, tells), against_pass_through(figures, tells)]
 }
 
-/// With as many ids as Kafka Streams had stored. Where no scenario has, the first one's ratio is told and not judged.
+/// With as many ids as Kafka Streams had stored. Where no scenario has, the first one's ratio is told and not
+/// judged.
 fn against_peer(figures: &Figures, tells: bool) -> Verdict {
     let what = "events per CPU-second against Kafka Streams".to_owned();
     let limit = "≥ 2 times (aim: 3)".to_owned();

@@ -39,8 +39,8 @@ pub(super) struct Found {
 }
 
 impl HalfLoad<'_> {
-    /// Lets `child` catch up, measures its latency, kills it under load, and measures how soon its successor commits. `look` is
-    /// called when the load begins, and again when the latency is measured.
+    /// Lets `child` catch up, measures its latency, kills it under load, and measures how soon its successor
+    /// commits. `look` is called when the load begins, and again when the latency is measured.
     pub(super) fn measure(
         &self,
         bench: &Bench<'_>,

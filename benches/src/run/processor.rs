@@ -55,7 +55,8 @@ impl Bench<'_> {
         Ok(Stored { scenario, subject, restore, throughput, commits, peak_bytes, machine })
     }
 
-    /// Writes the ids into the changelogs, and lets the processor rebuild its disk from them; answers that and its peak memory.
+    /// Writes the ids into the changelogs, and lets the processor rebuild its disk from them; answers that
+    /// and its peak memory.
     fn restore(&self, scenario: Scenario, subject: &Processor) -> anyhow::Result<Option<(Restore, u64)>> {
         if scenario.ids == 0 {
             return Ok(None);

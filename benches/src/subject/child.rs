@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-/// The child's leash, as the devkit has one: a shell forks a keeper, which waits at a pipe that we hold, and then becomes the
-/// program itself, so that the child's pid is the program's. When the pipe closes without a word, as it does however we
-/// die, the keeper kills it: what outlived its measurement would spoil the next one.
+/// The child's leash, as the devkit has one: a shell forks a keeper, which waits at a pipe that we hold, and
+/// then becomes the program itself, so that the child's pid is the program's. When the pipe closes without a
+/// word, as it does however we die, the keeper kills it: what outlived its measurement would spoil the next
+/// one.
 const KEEPER: &str = r#"
 exec 3<&0
 ( read -r released <&3 || kill -KILL $$ ) >/dev/null 2>&1 &

@@ -1,4 +1,5 @@
-//! The least that an exactly-once processor of this shape can cost: the same client, three outputs a record, no state.
+//! The least that an exactly-once processor of this shape can cost: the same client, three outputs a record,
+//! no state.
 //!
 //! Everything here that depends on the client's transactional classes is in this file.
 
@@ -9,7 +10,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::Args;
 use kafka::consumer::Group;
-use kafka::transaction::{Arrival, Inbox, Member, Position, Rebalanced, TransactionLimits, Transactional};
+use kafka::transaction::{
+    Arrival, Member, PartitionQueue, Position, Rebalanced, TransactionLimits, Transactional,
+};
 use kafka::{Connection, Incoming, NextOffset, Outgoing};
 
 use super::Child;
@@ -76,7 +79,7 @@ pub(crate) fn serve(settings: &PassThrough) -> anyhow::Result<()> {
     let limits = TransactionLimits::within(SESSION, QUEUE_BYTES);
     let producer = Transactional::init(&connection, &settings.group, &limits, TIMEOUT)?;
     let member = Member::join(&connection, &group, &settings.raw, QUEUE_BYTES)?;
-    let inbox = member.inbox();
+    let inbox = member.partition_queue();
     loop {
         let batch = gather(&member, &inbox, settings.records)?;
         if !batch.is_empty() {
@@ -85,7 +88,7 @@ pub(crate) fn serve(settings: &PassThrough) -> anyhow::Result<()> {
     }
 }
 
-fn gather(member: &Member, inbox: &Inbox, records_max: usize) -> anyhow::Result<Vec<Incoming>> {
+fn gather(member: &Member, inbox: &PartitionQueue, records_max: usize) -> anyhow::Result<Vec<Incoming>> {
     // Between two transactions, so that a rebalance never meets an open one.
     for event in member.poll(Duration::ZERO)? {
         if let Rebalanced::Assigned(partitions) = event {
@@ -94,7 +97,7 @@ fn gather(member: &Member, inbox: &Inbox, records_max: usize) -> anyhow::Result<
     }
     let (mut batch, begun) = (Vec::new(), Instant::now());
     while batch.len() < records_max && begun.elapsed() < GATHER_MAX {
-        if let Arrival::Record(record) = inbox.take(GATHER_MAX.saturating_sub(begun.elapsed()))? {
+        if let Arrival::Record(record) = inbox.poll(GATHER_MAX.saturating_sub(begun.elapsed()))? {
             batch.push(record);
         }
     }
@@ -124,7 +127,8 @@ fn transact(
     Ok(producer.commit(TIMEOUT)?)
 }
 
-/// A record of the size that the processor writes: the input's own bytes, so that they compress like real ones.
+/// A record of the size that the processor writes: the input's own bytes, so that they compress like real
+/// ones.
 fn send(producer: &Transactional, topic: &str, size: usize, record: &Incoming) -> anyhow::Result<()> {
     let bytes = record.value.as_deref().unwrap_or_default();
     let repeated: Vec<u8>;

@@ -69,7 +69,8 @@ impl Processor {
         Child::start(&self.command("processor")?, "the processor", &self.log)
     }
 
-    /// Waits until it says that it is ready: everything restored. Meanwhile `at` hears of the bytes in its table files.
+    /// Waits until it says that it is ready: everything restored. Meanwhile `at` hears of the bytes in its
+    /// table files.
     pub(crate) fn await_ready(&self, child: &mut Child, at: impl Fn(u64)) -> anyhow::Result<()> {
         let ready = || {
             at(self.table_bytes());

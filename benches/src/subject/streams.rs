@@ -1,4 +1,5 @@
-//! The same job in Kafka Streams: built once by Maven, outside the checkout, and run with its users' settings.
+//! The same job in Kafka Streams: built once by Maven, outside the checkout, and run with its users'
+//! settings.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,7 +30,8 @@ const HEAP: &str = "-Xmx1g";
 const DAY_MS: u64 = 86_400_000;
 const WINDOW: Duration = Duration::from_hours(30 * 24);
 
-/// Builds the peer into `cache` unless it is there; answers the folder. It is named after what it was built from.
+/// Builds the peer into `cache` unless it is there; answers the folder. It is named after what it was built
+/// from.
 pub(crate) fn build(cache: &Path) -> anyhow::Result<PathBuf> {
     let mut hash = Sha256::new();
     SOURCES.iter().try_for_each(|folder| take_in(Path::new(folder), &mut hash))?;
@@ -86,7 +88,8 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
-    /// Makes the changelog of its window store. The topics that it writes to under `prefix` are there already.
+    /// Makes the changelog of its window store. The topics that it writes to under `prefix` are there
+    /// already.
     pub(crate) fn prepare(built: &Path, raw: &Raw, prefix: &str, folder: &Path) -> anyhow::Result<Self> {
         let (topics, application) = (Topics::new(prefix), format!("{prefix}streams"));
         let cluster = Cluster::connect(&raw.connection)?;

@@ -1,8 +1,8 @@
 //! Records onto the raw topic, over connections of our own.
 //!
-//! What is queued leaves as one request for all partitions of a broker, as Kafka's own Java client sends it. librdkafka makes a request of each
-//! partition's batch: with 32 partitions it either keeps the broker busy with small requests or lets records wait 50 ms for
-//! company, and the load would measure itself.
+//! What is queued leaves as one request for all partitions of a broker, as Kafka's own Java client sends it.
+//! librdkafka makes a request of each partition's batch: with 32 partitions it either keeps the broker busy
+//! with small requests or lets records wait 50 ms for company, and the load would measure itself.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -27,7 +27,8 @@ use super::event::now_ms;
 use super::{Event, Raw};
 use crate::measure::position::reader;
 
-/// The produce request's version: the newest that names topics and not their ids is 12, and nothing of 10 to 12 is used here.
+/// The produce request's version: the newest that names topics and not their ids is 12, and nothing of 10 to
+/// 12 is used here.
 const VERSION: i16 = 9;
 /// Acknowledged once all replicas in sync have it.
 const ACKS_ALL: i16 = -1;

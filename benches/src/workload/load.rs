@@ -14,8 +14,9 @@ use super::Journal;
 use super::appender::Appender;
 use crate::screen::Step;
 
-/// A steady load is sent in portions this far apart. What a batch costs the broker and the subject doesn't depend on how much is in it:
-/// at 10 ms, 32 partitions are 3,200 batches a second, and the load would measure itself.
+/// A steady load is sent in portions this far apart. What a batch costs the broker and the subject doesn't
+/// depend on how much is in it: at 10 ms, 32 partitions are 3,200 batches a second, and the load would
+/// measure itself.
 const TICK: Duration = Duration::from_millis(20);
 /// Events of one request at most.
 const PORTION_MAX: u64 = 2_000;
@@ -58,8 +59,8 @@ pub(crate) fn load(raw: &Raw, journal: &Journal, step: &Step<'_>) -> anyhow::Res
 struct Causes(HashMap<String, Option<Instant>>);
 
 impl Causes {
-    /// Only the first time counts: a copy must neither make its original look younger nor bring it back once it was answered,
-    /// since a customer's later suppressions name it again.
+    /// Only the first time counts: a copy must neither make its original look younger nor bring it back once
+    /// it was answered, since a customer's later suppressions name it again.
     fn came(&mut self, event_id: &str, at: Instant) {
         if !self.0.contains_key(event_id) {
             self.0.insert(event_id.to_owned(), Some(at));

@@ -1,4 +1,5 @@
-//! Ids that were seen before the first event: written as the subjects themselves write them, so that they restore them.
+//! Ids that were seen before the first event: written as the subjects themselves write them, so that they
+//! restore them.
 
 use std::time::Duration;
 
@@ -24,8 +25,8 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// What may be on its way to the brokers at most.
 const QUEUE_BYTES: u64 = 64 << 20;
 
-/// Writes `ids` ids into the processor's changelogs, and the positions that belong to them: what a processor that had read
-/// nothing but them would have left behind.
+/// Writes `ids` ids into the processor's changelogs, and the positions that belong to them: what a processor
+/// that had read nothing but them would have left behind.
 pub(crate) fn processor(
     raw: &Raw,
     topics: &Topics,
@@ -81,8 +82,8 @@ fn write_chunk(
     Ok(meta)
 }
 
-/// Writes `ids` ids into the changelog of Kafka Streams' window store: id, customer, time and a sequence number of 0 as the
-/// key, the time as the value, both big-endian.
+/// Writes `ids` ids into the changelog of Kafka Streams' window store: id, customer, time and a sequence
+/// number of 0 as the key, the time as the value, both big-endian.
 pub(crate) fn window_store(raw: &Raw, changelog: &str, ids: u64, step: &Step<'_>) -> anyhow::Result<()> {
     let limits = kafka::publisher::Limits {
         message_timeout: TIMEOUT,

@@ -51,7 +51,7 @@ settings::declare! {
     }
 }
 
-/// How many partitions `bootstrap` makes where nobody says.
+/// How many partitions `bootstrap` makes by default.
 const PARTITIONS_DEFAULT: u32 = 32;
 
 /// What every role shares.

@@ -3,14 +3,13 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod cli;
+mod command;
 mod configuration;
-mod demo;
 mod metric;
+mod preflight;
 mod probe;
-mod reset;
+mod process;
 mod role;
-mod signature;
-mod topology;
 
 use std::process::ExitCode;
 
@@ -19,21 +18,21 @@ use tikv_jemallocator::Jemalloc;
 
 use cli::{Cli, Command, Reset};
 
-/// For librdkafka and RocksDB too, whose calls it takes over: a record's memory is allocated by the client's thread and freed by a worker's,
-/// which glibc makes both of them pay for.
+/// Also serves librdkafka and RocksDB. A record's memory is allocated by the client's thread and freed by a
+/// worker's thread, which is expensive with glibc's allocator.
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
-/// Exit code of a bad configuration, wrong arguments among it: `EX_USAGE` of BSD's sysexits.
+/// Exit code of a bad configuration and of wrong arguments: `EX_USAGE` of BSD's sysexits.
 const BAD_CONFIGURATION: u8 = 64;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(told) => {
-            // Help and version come this way too. Where nobody reads any more, nothing can be said.
-            let _ = told.print();
-            return if told.use_stderr() { ExitCode::from(BAD_CONFIGURATION) } else { ExitCode::SUCCESS };
+        Err(refused) => {
+            // Help and version are reported this way too. A closed output leaves nobody to tell.
+            let _ = refused.print();
+            return if refused.use_stderr() { ExitCode::from(BAD_CONFIGURATION) } else { ExitCode::SUCCESS };
         }
     };
     match run(cli) {
@@ -55,12 +54,12 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Gateway => role::gateway(file).map(|()| ExitCode::SUCCESS),
         Command::Processor => role::processor(file).map(|()| ExitCode::SUCCESS),
         Command::Sink { sink } => role::sink(file, sink).map(|()| ExitCode::SUCCESS),
-        Command::Bootstrap { probe } => topology::bootstrap_command(file, probe),
-        Command::Reset { whose: Reset::Processor(arguments) } => {
-            reset::processor(file, &arguments).map(|()| ExitCode::SUCCESS)
+        Command::Bootstrap { probe } => command::bootstrap::run(file, probe),
+        Command::Reset { role: Reset::Processor(arguments) } => {
+            command::reset::processor(file, &arguments).map(|()| ExitCode::SUCCESS)
         }
         Command::CheckConfig { roles } => configuration::check(file, &roles).map(|()| ExitCode::SUCCESS),
-        Command::VerifySignature(arguments) => signature::verify(file, &arguments),
+        Command::VerifySignature(arguments) => command::verify_signature::run(file, &arguments),
         Command::Settings => {
             print!("{}", settings::table(&configuration::catalogue()));
             Ok(ExitCode::SUCCESS)
@@ -69,6 +68,5 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             print!("{}", telemetry::metric::table(&metric::catalogue()));
             Ok(ExitCode::SUCCESS)
         }
-        Command::Demo(arguments) => demo::run(&arguments),
     }
 }

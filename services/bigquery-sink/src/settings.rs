@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kafka::consumer::{Batch, Group};
+use kafka::consumer::{BatchLimits, Group};
 use settings::{ByteSize, Fault, Reader, print_duration};
 
 use crate::Location;
@@ -47,8 +47,8 @@ impl Settings {
     }
 
     /// Bounds of one transaction.
-    pub(crate) fn batch(&self) -> Batch {
-        Batch {
+    pub(crate) fn batch(&self) -> BatchLimits {
+        BatchLimits {
             records_max: self.batch_records,
             bytes_max: self.batch_bytes.into(),
             wait_max: self.batch_wait,

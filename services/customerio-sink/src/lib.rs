@@ -74,7 +74,7 @@ fn reads(settings: &Settings, topics: &Topics) -> delivery::Settings {
         },
         topics: [Topic::Trait, Topic::Suppression].map(|topic| topics.name(topic).to_owned()).to_vec(),
         dead_letters: topics.name(Topic::DeadLetter).to_owned(),
-        batch: consumer::Batch {
+        batch: consumer::BatchLimits {
             records_max: settings.batch_records,
             bytes_max: usize::try_from(settings.batch_bytes.bytes()).unwrap_or(usize::MAX),
             wait_max: settings.batch_wait,

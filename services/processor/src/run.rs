@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use kafka::transaction::append_time;
+use kafka::transaction::broker_time;
 use kafka::{Cluster, Connection};
 use lifecycle::{Health, Stop};
 use schemas::token::TokenKey;
@@ -160,7 +160,7 @@ fn broker_clock(
 ) -> Result<Option<Clock>, Error> {
     let started = Instant::now();
     while !stop.requested() {
-        match append_time(connection, transactional_id, topic, START_TIMEOUT) {
+        match broker_time(connection, transactional_id, topic, START_TIMEOUT) {
             Ok(Some(at_ms)) => return Ok(Some(Clock::starting_at(at_ms))),
             Ok(None) => return Err(Error::AppendTime { topic: topic.to_owned() }),
             Err(error @ kafka::Error::Failed { .. }) if started.elapsed() < CLOCK_TIMEOUT => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use devkit::kafka::proxy::{Action, Api};
 
 use super::{Damage, Fault, How, Then};
-use crate::arena::dice::Dice;
+use crate::run::dice::Dice;
 
 /// Points at which a processor under load comes by again and again.
 const POINTS: [&str; 6] = ["begun", "sent", "flushed", "offsets_sent", "committed", "applied"];
@@ -22,7 +22,8 @@ pub(crate) const REQUESTS: [Api; 8] = [
 ];
 
 impl Fault {
-    /// One that a run of so many processors can bear at any time, on a Kafka of which so many nodes may be broken.
+    /// One that a run of so many processors can bear at any time, on a Kafka of which so many nodes may be
+    /// broken.
     pub(crate) fn draw(dice: &mut Dice, processors: usize, nodes: usize) -> Fault {
         if nodes > 0 && dice.percent(35) { network(dice, nodes) } else { process(dice, processors) }
     }

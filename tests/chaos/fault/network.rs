@@ -6,16 +6,16 @@ use aftersend_tests::wait::PATIENCE;
 use devkit::kafka::proxy::{Action, Api, Rule};
 
 use super::{How, let_pass};
-use crate::arena::Arena;
+use crate::run::ChaosRun;
 
-impl Arena {
-    pub(super) fn suffer_loss(&mut self, api: Api, action: Action) {
+impl ChaosRun {
+    pub(super) fn inject_loss(&mut self, api: Api, action: Action) {
         let proxy = self.kafka.proxy();
         let strike = proxy.arm(Rule::new(api, action));
         assert!(strike.await_struck(PATIENCE).is_some(), "no processor sent {api:?}");
     }
 
-    pub(super) fn suffer_late_commit(&mut self, after: Duration) {
+    pub(super) fn inject_late_commit(&mut self, after: Duration) {
         let proxy = self.kafka.proxy();
         let strike =
             proxy.arm(Rule::new(Api::END_TXN, Action::Hold).when(|request| request.commits == Some(true)));
@@ -27,7 +27,7 @@ impl Arena {
         strike.release();
     }
 
-    pub(super) fn suffer_partition(&mut self, node: Option<usize>, time: Duration) {
+    pub(super) fn inject_partition(&mut self, node: Option<usize>, time: Duration) {
         let proxy = self.kafka.proxy();
         let links =
             || proxy.links().iter().enumerate().filter(|(number, _)| node.is_none_or(|node| node == *number));
@@ -36,7 +36,7 @@ impl Arena {
         links().for_each(|(_, link)| link.join());
     }
 
-    pub(super) fn suffer_broker(&mut self, node: usize, how: How) {
+    pub(super) fn inject_broker(&mut self, node: usize, how: How) {
         match how {
             How::Killed => self.kafka.node(node).kill(),
             How::Stopped => self.kafka.node(node).stop(),
@@ -54,15 +54,15 @@ impl Arena {
         }
     }
 
-    pub(super) fn suffer_broker_at(&mut self, api: Api, how: How) {
+    pub(super) fn inject_broker_at(&mut self, api: Api, how: How) {
         let proxy = self.kafka.proxy();
         let strike = proxy.arm(Rule::new(api, Action::Hold));
         let node = strike.await_struck(PATIENCE).expect("a processor sends such a request").node;
-        // What is held is delivered to nobody, or, where the broker stands still, when it goes on.
+        // What is held is delivered to nobody, or, where the broker is paused, when it goes on.
         if let How::Paused(_) = how {
             self.kafka.node(node).pause();
             strike.release();
         }
-        self.suffer_broker(node, how);
+        self.inject_broker(node, how);
     }
 }

@@ -4,19 +4,19 @@ use std::fs;
 use std::time::Duration;
 
 use super::{Then, let_pass};
-use crate::arena::Arena;
+use crate::run::ChaosRun;
 
-/// Transactions that a successor commits before the one that was taken for dead comes back.
+/// Transactions that a successor commits before the one that was considered dead comes back.
 const MEANWHILE: u64 = 5;
 
-impl Arena {
-    pub(super) fn suffer_kill(&mut self, who: usize, after: Duration, then: Then) {
+impl ChaosRun {
+    pub(super) fn inject_kill(&mut self, who: usize, after: Duration, then: Then) {
         let_pass(after);
         self.kill(who);
         self.succeed(who, then);
     }
 
-    pub(super) fn suffer_kills(&mut self, who: usize, again: Duration, then: Then) {
+    pub(super) fn inject_kills(&mut self, who: usize, again: Duration, then: Then) {
         self.kill(who);
         self.leave_disk(who, then);
         self.start(who);
@@ -25,8 +25,8 @@ impl Arena {
         self.succeed(who, Then::SameDisk);
     }
 
-    pub(super) fn suffer_crash(&mut self, who: usize, point: &str, nth: u32, then: Then) {
-        self.instances[who].harvest(&mut self.tally);
+    pub(super) fn inject_crash(&mut self, who: usize, point: &str, nth: u32, then: Then) {
+        self.instances[who].collect_counts(&mut self.counts);
         self.instances[who].stop();
         if point == "stopping" {
             let marker = self.start_drilled(who, point, nth);
@@ -40,15 +40,15 @@ impl Arena {
         self.succeed(who, then);
     }
 
-    pub(super) fn suffer_pause(&mut self, who: usize, time: Duration) {
+    pub(super) fn inject_pause(&mut self, who: usize, time: Duration) {
         self.instances[who].pause();
         let_pass(time);
         self.instances[who].resume();
         self.await_owned();
     }
 
-    pub(super) fn suffer_zombie(&mut self, who: usize, point: &str, nth: u32) {
-        self.instances[who].harvest(&mut self.tally);
+    pub(super) fn inject_zombie(&mut self, who: usize, point: &str, nth: u32) {
+        self.instances[who].collect_counts(&mut self.counts);
         self.instances[who].stop();
         let marker = self.start_until(who, point, nth);
         self.instances[who].pause();
@@ -59,8 +59,8 @@ impl Arena {
         self.await_owned();
     }
 
-    pub(super) fn suffer_restart(&mut self, who: usize) {
-        self.instances[who].harvest(&mut self.tally);
+    pub(super) fn inject_restart(&mut self, who: usize) {
+        self.instances[who].collect_counts(&mut self.counts);
         self.instances[who].stop();
         self.start(who);
         self.await_owned();
@@ -80,7 +80,7 @@ impl Arena {
     }
 
     fn leave_disk(&mut self, who: usize, then: Then) {
-        let saved = self.world.path(&format!("saved-{who}"));
+        let saved = self.deployment.path(&format!("saved-{who}"));
         match then {
             Then::LostDisk => self.instances[who].lose_disk(),
             Then::OldDisk if saved.exists() => self.instances[who].put_disk(&saved),

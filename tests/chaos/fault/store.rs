@@ -4,9 +4,9 @@ use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::arena::Arena;
-use crate::arena::dice::Dice;
-use crate::arena::instance::files;
+use crate::run::ChaosRun;
+use crate::run::dice::Dice;
+use crate::run::instance::files;
 
 /// What is damaged of one partition's store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,8 @@ impl Damage {
         }
     }
 
-    /// Whether no store that is damaged like this can be opened. What is damaged of others may be of no use any more, or read later.
+    /// Whether no store that is damaged like this can be opened. What is damaged of others may be of no use
+    /// any more, or read later.
     fn is_fatal(self) -> bool {
         matches!(self, Damage::Manifest | Damage::Current | Damage::Gone)
     }
@@ -53,7 +54,8 @@ impl Damage {
         match self {
             Damage::Gone => fs::remove_file(file).expect("a file can be removed"),
             Damage::Cut => open().set_len(length / 2).expect("a file can be cut"),
-            // Later in it, rubbish in place of a record's length is taken for the end: the list as it once was.
+            // Later in it, rubbish in place of a record's length is taken for the end: the list as it once
+            // was.
             Damage::Manifest => scribble(&open(), length, 0, dice),
             _ => scribble(&open(), length, dice.below(length.max(1)), dice),
         }
@@ -67,8 +69,8 @@ fn scribble(file: &File, length: u64, at: u64, dice: &mut Dice) {
     file.write_all_at(&rubbish[..room], at).expect("a file can be written");
 }
 
-impl Arena {
-    pub(super) fn suffer_damage(&mut self, who: usize, damage: Damage, dice: u64) {
+impl ChaosRun {
+    pub(super) fn inject_damage(&mut self, who: usize, damage: Damage, dice: u64) {
         self.kill(who);
         while self.damageable(who, damage).is_empty() {
             // A store is young: the next start makes a table of its log.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use devkit::kafka::proxy::Api;
 
 use super::survives;
-use crate::arena::Kafka;
 use crate::fault::{Fault, How};
+use crate::run::Kafka;
 
 /// P1: the only broker, killed and back, twice.
 #[test]
@@ -18,7 +18,8 @@ fn p1_a_broker_that_dies_and_comes_back_costs_nothing() {
     survives("p1_a_broker_that_dies", Kafka::own(1), 1, &faults);
 }
 
-/// P1: of three brokers, the one that decides a commit dies at it; the group's, when it is given the offsets; then each in turn.
+/// P1: of three brokers, the one that decides a commit dies at it; the group's, when it is given the offsets;
+/// then each in turn.
 #[test]
 fn p1_of_three_brokers_any_may_die_at_any_time() {
     let faults = [
@@ -32,7 +33,8 @@ fn p1_of_three_brokers_any_may_die_at_any_time() {
     survives("p1_of_three_brokers", Kafka::own(3), 2, &faults);
 }
 
-/// P1: of three brokers, each in turn stands still for as long as it takes to be taken for dead, and comes back believing that it leads.
+/// P1: of three brokers, each in turn is paused until it is considered dead, and comes
+/// back believing that it leads.
 #[test]
 fn p1_a_broker_that_was_taken_for_dead_and_comes_back_costs_nothing() {
     let paused = |node| Fault::Broker { node, how: How::Paused(Duration::from_secs(4)) };

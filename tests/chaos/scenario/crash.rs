@@ -1,10 +1,11 @@
-//! The crash table: SIGKILL at each point of the protocol, survived on the same disk, on an empty one, and by somebody else.
+//! The crash table: SIGKILL at each point of the protocol, survived on the same disk, on an empty one, and by
+//! another processor.
 //!
 //! C4, C5 and C14 are in [`network`](super::network): they want a broker that doesn't answer.
 
 use super::survives;
-use crate::arena::{Arena, Kafka, Plan};
 use crate::fault::{Damage, Fault, Then};
+use crate::run::{ChaosRun, Kafka, Plan};
 
 const COMMIT: [(&str, u32); 6] =
     [("begun", 1), ("sent", 2), ("flushed", 2), ("offsets_sent", 3), ("committed", 2), ("applied", 3)];
@@ -27,7 +28,8 @@ fn p1_p3_a_crash_that_takes_the_disk_along_costs_nothing() {
     survives("p1_p3_a_crash_that_takes", Kafka::shared(), 1, &crashes(&COMMIT, Then::LostDisk));
 }
 
-/// P1, P2: somebody else takes over what was begun, and the crashed one comes back with a disk that time has passed by.
+/// P1, P2: another processor takes over what was begun, and the crashed one comes back with a disk that time
+/// has passed by.
 #[test]
 fn p1_p2_a_crash_is_taken_over_by_another() {
     let faults = crashes(&[("offsets_sent", 3), ("committed", 2)], Then::TakenOver);
@@ -43,21 +45,22 @@ fn p1_p3_a_crash_around_the_commit_costs_nothing() {
     survives("p1_p3_a_crash_around", Kafka::shared(), 1, &faults);
 }
 
-/// P1, P3: C12: a restore that is killed half way, resumed, and killed again; and one that is killed right after it wiped a damaged store.
+/// P1, P3: C12: a restore that is killed half way, resumed, and killed again; and one that is killed right
+/// after it wiped a damaged store.
 #[test]
 fn p1_p3_a_crash_inside_a_restore_or_a_wipe_costs_nothing() {
-    let mut arena = Arena::new("p1_p3_a_crash_inside", Kafka::shared(), Plan::default());
-    arena.begin();
-    arena.kill(0);
-    arena.instances[0].lose_disk();
+    let mut run = ChaosRun::new("p1_p3_a_crash_inside", Kafka::shared(), Plan::default());
+    run.begin();
+    run.kill(0);
+    run.instances[0].lose_disk();
     for (point, nth) in [("halfway", 2), ("halfway", 1), ("wiped", 1)] {
         if point == "wiped" {
-            arena.damage(0, Damage::Current, 0);
+            run.damage(0, Damage::Current, 0);
         }
-        arena.start_until(0, point, nth);
-        arena.kill(0);
+        run.start_until(0, point, nth);
+        run.kill(0);
     }
-    arena.start(0);
-    arena.await_owned();
-    arena.judge();
+    run.start(0);
+    run.await_owned();
+    run.verify();
 }

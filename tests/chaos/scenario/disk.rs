@@ -7,13 +7,14 @@ use aftersend_tests::wait::{PATIENCE, await_until};
 use schemas::topic::Topic;
 
 use super::survives;
-use crate::arena::dice::{self, Dice};
-use crate::arena::{Arena, Kafka, Plan};
 use crate::fault::{Damage, Fault};
+use crate::run::dice::{self, Dice};
+use crate::run::{ChaosRun, Kafka, Plan};
 
 /// Dice of where files are damaged.
 const DAMAGE: u64 = 4;
-/// A write beyond the limit on a file's size fails with an error, as on a full disk, and doesn't end the process.
+/// A write beyond the limit on a file's size fails with an error, as on a full disk, and doesn't end the
+/// process.
 const UNDER_A_LIMIT: [&str; 4] = ["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"];
 /// How much more each file may grow.
 const ROOM: u64 = 32 << 10;
@@ -29,10 +30,10 @@ fn p1_p3_a_damaged_store_is_not_believed() {
 /// P1: a store that was made for another partition is refused, by name, and taken again where it belongs.
 #[test]
 fn p1_a_store_of_another_partition_is_refused() {
-    let mut arena = Arena::new("p1_a_store_of_another", Kafka::shared(), Plan::default());
-    arena.begin();
-    arena.instances[0].stop();
-    let stores = arena.instances[0].disk.join(arena.world.topics().name(Topic::Raw));
+    let mut run = ChaosRun::new("p1_a_store_of_another", Kafka::shared(), Plan::default());
+    run.begin();
+    run.instances[0].stop();
+    let stores = run.instances[0].disk.join(run.deployment.topics().name(Topic::Raw));
     let swap = || {
         let [one, other, aside] = ["0", "1", "aside"].map(|name| stores.join(name));
         for (from, to) in [(&one, &aside), (&other, &one), (&aside, &other)] {
@@ -40,8 +41,8 @@ fn p1_a_store_of_another_partition_is_refused() {
         }
     };
     swap();
-    arena.start(0);
-    let exit = arena.instances[0].await_end();
+    run.start(0);
+    let exit = run.instances[0].await_end();
     assert_eq!(exit.code, Some(1), "{}", exit.stderr);
     assert!(
         exit.stderr.contains(&stores.join("0").display().to_string())
@@ -50,54 +51,55 @@ fn p1_a_store_of_another_partition_is_refused() {
         exit.stderr
     );
     swap();
-    arena.start(0);
-    arena.await_commit(0);
-    arena.judge();
+    run.start(0);
+    run.await_commit(0);
+    run.verify();
 }
 
-/// P1: a store that belongs to another cluster, where topics and group have the same names, is refused; and taken again at home.
+/// P1: a store that belongs to another cluster, where topics and group have the same names, is refused; and
+/// taken again at home.
 #[test]
 fn p1_a_store_of_another_cluster_is_refused() {
-    let mut arena = Arena::new("p1_a_store_of_another_cluster", Kafka::shared(), Plan::default());
-    arena.begin();
-    arena.instances[0].stop();
-    let (other, disk) = (Kafka::own(1), arena.instances[0].disk.display().to_string());
+    let mut run = ChaosRun::new("p1_a_store_of_another_cluster", Kafka::shared(), Plan::default());
+    run.begin();
+    run.instances[0].stop();
+    let (other, disk) = (Kafka::own(1), run.instances[0].disk.display().to_string());
     let bootstrap = other.bootstrap();
     let env = [("AFTERSEND_KAFKA", bootstrap.as_str()), ("AFTERSEND_STATE", &disk)];
-    assert_eq!(arena.world.run(&["bootstrap"], &env).code, Some(0));
-    let exit = arena.world.run(&["processor"], &env);
+    assert_eq!(run.deployment.run(&["bootstrap"], &env).code, Some(0));
+    let exit = run.deployment.run(&["processor"], &env);
     assert_eq!(exit.code, Some(1), "{}", exit.stderr);
     assert!(exit.stderr.contains(&disk) && exit.stderr.contains("belongs to"), "{}", exit.stderr);
-    arena.start(0);
-    arena.await_commit(0);
-    arena.judge();
+    run.start(0);
+    run.await_commit(0);
+    run.verify();
 }
 
-/// P1, P2: the disk takes nothing more, though Kafka has committed: the processor says that it isn't ready, or ends; with room again it
-/// goes on, and nothing is missing.
+/// P1, P2: the disk takes nothing more, though Kafka has committed: the processor says that it isn't ready,
+/// or ends; with room again it goes on, and nothing is missing.
 #[test]
 fn p1_p2_a_full_disk_costs_nothing() {
-    let mut arena = Arena::new("p1_p2_a_full_disk", Kafka::shared(), Plan::default());
-    arena.instances[0].under(&UNDER_A_LIMIT);
-    arena.begin();
-    let largest = arena.instances[0].largest_file();
-    limit(arena.instances[0].pid(), &format!("{}:", largest + ROOM));
-    await_until("the processor to notice", PATIENCE, || (!arena.instances[0].works()).then_some(()));
-    if arena.instances[0].has_ended() {
-        let exit = arena.instances[0].await_end();
+    let mut run = ChaosRun::new("p1_p2_a_full_disk", Kafka::shared(), Plan::default());
+    run.instances[0].under(&UNDER_A_LIMIT);
+    run.begin();
+    let largest = run.instances[0].largest_file();
+    limit(run.instances[0].pid(), &format!("{}:", largest + ROOM));
+    await_until("the processor to notice", PATIENCE, || (!run.instances[0].works()).then_some(()));
+    if run.instances[0].has_ended() {
+        let exit = run.instances[0].await_end();
         assert_ne!(exit.code, Some(0), "it didn't end well");
-        arena.start(0);
+        run.start(0);
     } else {
-        limit(arena.instances[0].pid(), "unlimited:");
+        limit(run.instances[0].pid(), "unlimited:");
     }
     await_until("the processor to go on", PATIENCE, || {
-        if arena.instances[0].has_ended() {
-            arena.instances[0].await_end();
-            arena.start(0);
+        if run.instances[0].has_ended() {
+            run.instances[0].await_end();
+            run.start(0);
         }
-        arena.instances[0].works().then_some(())
+        run.instances[0].works().then_some(())
     });
-    arena.judge();
+    run.verify();
 }
 
 fn limit(pid: Option<u32>, size: &str) {

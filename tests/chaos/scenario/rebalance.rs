@@ -3,9 +3,9 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::arena::dice::Dice;
-use crate::arena::{Arena, Kafka, Plan};
 use crate::fault::let_pass;
+use crate::run::dice::Dice;
+use crate::run::{ChaosRun, Kafka, Plan};
 
 /// How often somebody comes, and now and then somebody goes.
 const EVERY: Duration = Duration::from_secs(2);
@@ -17,53 +17,54 @@ const GOING: u64 = 3;
 #[test]
 fn p1_partitions_that_go_from_hand_to_hand_lose_nothing() {
     let plan = Plan { instances: 2, partitions: 6, workers: 2, ..Plan::default() };
-    let mut arena = Arena::new("p1_partitions_that_go", Kafka::shared(), plan);
+    let mut run = ChaosRun::new("p1_partitions_that_go", Kafka::shared(), plan);
     let mut dice = Dice::new(plan.seed, GOING);
-    arena.begin();
+    run.begin();
     let mut spare_disk = None;
     for _ in 0..STEPS {
-        let (fresh, began) = (arena.enlist(), Instant::now());
+        let (fresh, began) = (run.add_instance(), Instant::now());
         if let Some(disk) = spare_disk.take().filter(|_| dice.percent(60)) {
-            let saved = arena.world.path(&format!("disk-{disk}"));
-            arena.instances[fresh].put_disk(&saved);
+            let saved = run.deployment.path(&format!("disk-{disk}"));
+            run.instances[fresh].put_disk(&saved);
         }
-        arena.start(fresh);
-        let running: Vec<usize> = (0..fresh).filter(|who| arena.instances[*who].runs()).collect();
+        run.start(fresh);
+        let running: Vec<usize> = (0..fresh).filter(|who| run.instances[*who].runs()).collect();
         if running.len() > 1 {
             let who = running[dice.place(running.len())];
             match dice.percent(50) {
-                true => arena.kill(who),
-                false => arena.instances[who].stop(),
+                true => run.kill(who),
+                false => run.instances[who].stop(),
             }
             spare_disk = Some(who);
         }
         let_pass(EVERY.saturating_sub(began.elapsed()));
     }
-    arena.await_owned();
-    arena.judge();
+    run.await_owned();
+    run.verify();
 }
 
-/// P1: killed, and paused until it is taken for dead, when its workers have let go of partitions and nobody else may have them yet.
+/// P1: killed, and paused until it is considered dead, when its workers have let go of partitions and nobody
+/// else may have them yet.
 #[test]
 fn p1_a_crash_or_a_pause_while_partitions_are_given_back_costs_nothing() {
-    let mut arena = Arena::new("p1_a_crash_or_a_pause", Kafka::shared(), Plan::default());
-    arena.feed();
+    let mut run = ChaosRun::new("p1_a_crash_or_a_pause", Kafka::shared(), Plan::default());
+    run.start_load();
     for is_killed in [true, false] {
-        let marker = arena.start_drilled(0, "revoked", 1);
-        arena.await_owned();
-        let heir = arena.enlist();
-        arena.start(heir);
-        arena.await_marker(0, &marker);
+        let marker = run.start_drilled(0, "revoked", 1);
+        run.await_owned();
+        let heir = run.add_instance();
+        run.start(heir);
+        run.await_marker(0, &marker);
         match is_killed {
-            true => arena.kill(0),
-            false => arena.instances[0].pause(),
+            true => run.kill(0),
+            false => run.instances[0].pause(),
         }
         fs::remove_file(marker).expect("the marker was there");
-        arena.await_owned();
-        arena.instances[0].resume();
-        arena.start(0);
-        arena.await_commit(0);
-        (0..=heir).for_each(|who| arena.instances[who].stop());
+        run.await_owned();
+        run.instances[0].resume();
+        run.start(0);
+        run.await_commit(0);
+        (0..=heir).for_each(|who| run.instances[who].stop());
     }
-    arena.judge();
+    run.verify();
 }

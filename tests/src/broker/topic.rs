@@ -1,4 +1,4 @@
-//! What lies on a topic, seen from outside: committed records only, up to the end of the log.
+//! A topic, read from outside: only committed records, up to the end of the log.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use schemas::record::Record;
 
 use crate::wait::{PATIENCE, await_that, await_until};
 
-/// How long a transaction may stay undecided: longer than one lives whose producer was killed.
+/// How long a transaction may stay undecided. Longer than the transaction timeout of a killed producer.
 const UNDECIDED_MAX: Duration = Duration::from_secs(90);
 
 /// A topic to look at.
@@ -22,7 +22,7 @@ pub struct Topic {
 }
 
 impl Topic {
-    /// The topic `name`, which has so many partitions.
+    /// The topic `name` with this many partitions.
     #[must_use]
     pub fn new(connection: Connection, name: &str, partitions: u32) -> Topic {
         Topic { connection, name: name.to_owned(), partitions }
@@ -31,7 +31,7 @@ impl Topic {
     /// Every committed record in partition order, once every transaction is decided.
     ///
     /// # Panics
-    /// Where Kafka fails, or a transaction stays undecided.
+    /// If Kafka fails, or a transaction stays undecided.
     #[must_use]
     pub fn records(&self) -> Vec<Incoming> {
         let tail = self.tail("aftersend-tests");
@@ -58,10 +58,11 @@ impl Topic {
         self.records().iter().map(decoded).collect()
     }
 
-    /// The last committed record of each key, or none where that is a tombstone: what a compacted topic says.
+    /// The content of a compacted topic: the last committed record of each key. Keys with a tombstone are
+    /// left out.
     ///
     /// # Panics
-    /// Where a key isn't text, or a value is of another schema.
+    /// If a key isn't text, or a value is of another schema.
     #[must_use]
     pub fn latest<R: Record>(&self) -> BTreeMap<String, Option<R>> {
         let value = |record: &Incoming| record.value.is_some().then(|| decoded(record));
@@ -71,7 +72,7 @@ impl Topic {
     /// How many records lie between the beginning and the end, on a topic without transactions.
     ///
     /// # Panics
-    /// Where Kafka fails.
+    /// If Kafka fails.
     #[must_use]
     pub fn length(&self) -> u64 {
         let tail = self.tail("aftersend-tests");
@@ -83,7 +84,7 @@ impl Topic {
     /// Where each partition's log ends, undecided records and markers included.
     ///
     /// # Panics
-    /// Where Kafka fails.
+    /// If Kafka fails.
     #[must_use]
     pub fn ends(&self) -> Vec<NextOffset> {
         let tail = self.tail("aftersend-tests");
@@ -93,7 +94,7 @@ impl Topic {
     /// Whether a transaction is open on it now: records are in the log, and not decided.
     ///
     /// # Panics
-    /// Where Kafka fails.
+    /// If Kafka fails.
     #[must_use]
     pub fn has_open_transaction(&self) -> bool {
         let tail = self.tail("aftersend-tests");
@@ -104,10 +105,10 @@ impl Topic {
         })
     }
 
-    /// What `group` has committed, partition by partition; none where it hasn't.
+    /// What `group` has committed, by partition; `None` if nothing.
     ///
     /// # Panics
-    /// Where Kafka fails.
+    /// If Kafka fails.
     #[must_use]
     pub fn committed(&self, group: &str) -> Vec<Option<NextOffset>> {
         let tail = self.tail(group);
@@ -115,11 +116,11 @@ impl Topic {
         self.partitions().map(|partition| committed(partition).expect("Kafka tells offsets").next).collect()
     }
 
-    /// Waits until `group` has committed everything that is on the topic when this is called. Markers of transactions,
-    /// which no reader sees, don't count.
+    /// Waits until `group` has committed everything that is on the topic now. Transaction markers do not
+    /// count: no reader sees them.
     ///
     /// # Panics
-    /// Where Kafka fails, or the group doesn't get there.
+    /// If Kafka fails, or the group doesn't get there.
     pub fn await_worked_off(&self, group: &str) {
         let last: BTreeMap<i32, RecordOffset> =
             self.records().iter().map(|record| (record.partition, record.offset)).collect();
@@ -132,8 +133,8 @@ impl Topic {
         });
     }
 
-    /// Where a partition's log begins and ends. Asked again where that fails: the lead of a partition may just have moved, and
-    /// the broker that had it refuses to answer.
+    /// Where a partition's log begins and ends. A failure is retried: the leader of the partition may just
+    /// have changed, and the former leader refuses to answer.
     fn extent(&self, tail: &Tail, partition: i32) -> (NextOffset, NextOffset) {
         let extent = || tail.extent(&self.name, partition).ok();
         await_until("Kafka to tell a log's extent", PATIENCE, extent)
@@ -151,7 +152,7 @@ impl Topic {
 /// A record's key.
 ///
 /// # Panics
-/// Where it has none, or one that isn't text.
+/// If it has none, or one that isn't text.
 #[must_use]
 pub fn key(record: &Incoming) -> String {
     String::from_utf8(record.key.clone().expect("a key")).expect("a key is text")
@@ -160,7 +161,7 @@ pub fn key(record: &Incoming) -> String {
 /// A record's value.
 ///
 /// # Panics
-/// Where it has none, or one of another schema.
+/// If it has none, or one of another schema.
 #[must_use]
 pub fn decoded<R: Record>(record: &Incoming) -> R {
     codec::decode(record.value.as_deref().expect("a value")).expect("a value of the topic's schema")

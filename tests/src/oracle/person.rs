@@ -30,7 +30,8 @@ pub(super) fn customer(data: &Value, recipient: Option<&str>, event_id: &str) ->
         .or_else(|| recipient.map(str::to_owned));
     let by_address = address.map(|address| format!("~eml:{}", token(&address)));
     let customer_id = text(&data["customer_id"]).map(|id| escaped(&id));
-    // Without the object, the deprecated field is the workspace's own id; beside it, it may be an internal one.
+    // Without the object, the deprecated field is the workspace's own id; beside it, it may be an internal
+    // one.
     let person = if identifiers.is_object() {
         id.or(cio_id).or(by_address).or(customer_id)
     } else {
@@ -48,7 +49,8 @@ pub(super) fn escaped(id: &str) -> String {
     if id.starts_with('~') { format!("~{id}") } else { id.to_owned() }
 }
 
-/// An e-mail address's token. The simulated vendor's addresses are ASCII, so that lower case is all there is to normalise.
+/// An e-mail address's token. The simulated vendor's addresses are ASCII, so that lower case is all there is
+/// to normalise.
 pub(super) fn token(address: &str) -> String {
     assert!(address.is_ascii(), "the oracle knows ASCII addresses only");
     let mut mac = Hmac::<Sha256>::new_from_slice(TOKEN_KEY).expect("HMAC takes any key");

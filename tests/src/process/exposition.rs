@@ -14,7 +14,7 @@ impl Exposition {
     /// The sum of all series of that name that bear `label`; 0 where there is none.
     ///
     /// # Panics
-    /// Where a series has no whole number.
+    /// If a series has no whole number.
     #[must_use]
     pub fn sum(&self, name: &str, label: Option<(&str, &str)>) -> u64 {
         let wanted = label.map(|(label, value)| format!("{label}=\"{value}\""));

@@ -19,7 +19,7 @@ pub struct Answer {
 /// A GET of `path`.
 ///
 /// # Errors
-/// Where no whole answer comes within 10 s.
+/// If no whole answer comes within 10 s.
 pub fn get(address: SocketAddr, path: &str) -> io::Result<Answer> {
     exchange(
         address,

@@ -1,14 +1,14 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// Below these live well-known services; above them the kernel picks ports for outgoing connections, and one of those can take a
-/// server's port while it is down.
+/// Below these live well-known services; above them the kernel picks ports for outgoing connections, and one
+/// of those can take a server's port while it is down.
 const PORTS: std::ops::Range<u16> = 10_000..32_000;
 
 /// An address on loopback that nobody listens on, and that nobody else in this process was given.
 ///
 /// # Panics
-/// Where there is none.
+/// If there is none.
 #[must_use]
 pub fn free() -> SocketAddr {
     static HANDED_OUT: AtomicU16 = AtomicU16::new(0);

@@ -1,4 +1,4 @@
-//! E1: what went in is what came out, counted in different places.
+//! E1: what went in equals what came out, counted in different places.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use schemas::record::RawRecord;
 use crate::broker::topic;
 use crate::process::exposition::Exposition;
 
-/// The numbers of one run, each counted where it can't know the others.
+/// The numbers of one run, each counted independently of the others.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Balance {
     /// Distinct outcomes that the vendor has, all of them accepted in the end.
@@ -27,7 +27,7 @@ pub struct Balance {
     pub unique: u64,
     /// Records that had taken effect before.
     pub duplicate: u64,
-    /// Records that the processor set aside.
+    /// Records that the processor dead-lettered.
     pub dead_lettered: u64,
     /// Rows in the warehouse.
     pub stored: u64,
@@ -36,7 +36,7 @@ pub struct Balance {
 }
 
 impl Balance {
-    /// The gateway's part, as it counts itself.
+    /// The gateway's numbers, from its own metrics.
     #[must_use]
     pub fn with_gateway(self, metrics: &Exposition) -> Balance {
         Balance {
@@ -48,7 +48,7 @@ impl Balance {
         }
     }
 
-    /// The processor's part, as it counts itself. A killed processor has taken its counts with it.
+    /// The processor's numbers, from its own metrics. A killed processor's metrics are lost.
     #[must_use]
     pub fn with_processor(self, metrics: &Exposition) -> Balance {
         let records = |outcome| metrics.sum("aftersend_processor_records_total", Some(("outcome", outcome)));
@@ -60,10 +60,10 @@ impl Balance {
         }
     }
 
-    /// The processor's part, as its topics show it: whatever was killed, they can't be.
+    /// The processor's numbers, from its topics. They survive a kill.
     ///
     /// # Panics
-    /// Where a raw record does not decode.
+    /// If a raw record does not decode.
     #[must_use]
     pub fn with_topics(self, raw: &[Incoming], warehouse: &[Incoming], dead_letters: &[Incoming]) -> Balance {
         let identity = |record: &Incoming| (record.key.clone(), topic::decoded::<RawRecord>(record).id);

@@ -1,5 +1,5 @@
-//! A customer's records on the trait topic tell one story: revisions one by one, each saying what it changed. A transaction that took
-//! effect twice, or was lost after others had built on it, breaks it.
+//! A customer's records on the trait topic have consecutive revisions, and each names what it changed. A
+//! transaction that took effect twice, or was lost after others built on it, breaks that.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ const ABOUT: [&str; 4] = ["customer_id", "revision", "as_of", "changed"];
 /// What is wrong with `records`, all of a topic's in each partition's order.
 ///
 /// # Panics
-/// Where a record isn't an object, which none is.
+/// If a record isn't an object, which none is.
 #[must_use]
 pub fn faults(records: &[CustomerTraits]) -> Vec<String> {
     let mut last: BTreeMap<&str, &CustomerTraits> = BTreeMap::new();

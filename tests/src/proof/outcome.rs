@@ -1,4 +1,4 @@
-//! What lies on the outcome topics, read with `read_committed`, is what the oracle says.
+//! The committed records of the outcome topics are what the oracle says.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,27 +8,27 @@ use schemas::record::{CustomerTraits, MessageOutcome, Suppression};
 use schemas::topic::Topic;
 
 use super::{assert_none, differences, differences_each_once, history};
+use crate::deployment::Deployment;
 use crate::oracle::{Oracle, Row};
 use crate::wait::await_that;
-use crate::world::World;
 
-/// Fails where an event is missing, there twice or another one, where a customer's final traits or suppressions are not the
-/// oracle's, or where the way to them makes no sense.
+/// Fails if an event is missing, stored twice or different, if a customer's final traits or suppressions are
+/// not the oracle's, or if the history of the traits has a gap.
 ///
 /// # Panics
-/// Where that is so, or Kafka fails.
-pub fn assert_held(world: &World, oracle: &Oracle) {
-    let outcomes = world.topic(Topic::Warehouse).decoded::<MessageOutcome<'static>>();
+/// If that is so, or Kafka fails.
+pub fn assert_held(deployment: &Deployment, oracle: &Oracle) {
+    let outcomes = deployment.topic(Topic::Warehouse).decoded::<MessageOutcome<'static>>();
     let outcomes = outcomes.into_iter().map(|outcome| (outcome.event_id.to_string(), row_of(outcome)));
     assert_none("warehouse topic", &differences_each_once(oracle.rows(), outcomes.collect()));
 
-    let traits = world.topic(Topic::Trait).latest::<CustomerTraits>();
+    let traits = deployment.topic(Topic::Trait).latest::<CustomerTraits>();
     let traits = traits.into_iter().filter_map(|(key, traits)| Some((key, without_way(traits?)))).collect();
     assert_none("traits", &differences(&oracle.traits(), &traits));
 
-    await_that("what is due to leave the suppression topic", || overdue(world, oracle).is_empty());
+    await_that("what is due to leave the suppression topic", || overdue(deployment, oracle).is_empty());
     let mut published = BTreeMap::new();
-    for (key, record) in world.topic(Topic::Suppression).latest::<Suppression>() {
+    for (key, record) in deployment.topic(Topic::Suppression).latest::<Suppression>() {
         let Some(record) = record else { continue };
         assert_eq!(key, record.customer_id, "a record is its key's own");
         published.insert(key, record.entries);
@@ -38,12 +38,12 @@ pub fn assert_held(world: &World, oracle: &Oracle) {
     expected.retain(|key, _| tombstones.get(key).is_none_or(|due_ms| *due_ms > now_ms));
     assert_none("suppressions", &differences(&expected, &published));
 
-    assert_none("history of the traits", &history::faults(&world.topic(Topic::Trait).decoded()));
+    assert_none("history of the traits", &history::faults(&deployment.topic(Topic::Trait).decoded()));
 }
 
 /// Customers whose suppressions should have left the topic, and haven't.
-fn overdue(world: &World, oracle: &Oracle) -> Vec<String> {
-    let (published, now_ms) = (world.topic(Topic::Suppression).latest::<Suppression>(), now_ms());
+fn overdue(deployment: &Deployment, oracle: &Oracle) -> Vec<String> {
+    let (published, now_ms) = (deployment.topic(Topic::Suppression).latest::<Suppression>(), now_ms());
     let due = oracle.tombstones().into_iter().filter(|(_, due_ms)| *due_ms <= now_ms);
     due.map(|(key, _)| key).filter(|key| published.get(key).is_some_and(Option::is_some)).collect()
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bigquery_sink::{Error, Location, Settings, Summary, run};
 use devkit::kafka::Node;
-use kafka::consumer::{Assignment, Batch, Group, Revocation};
+use kafka::consumer::{Assignment, BatchLimits, Group, Revocation};
 use kafka::publisher::{Delivery, Limits};
 use kafka::{Cluster, Connection, Consumer, Incoming, NextOffset, Outgoing, Publisher, TopicRequest};
 use lifecycle::{Health, Stop};
@@ -112,7 +112,8 @@ impl Bench {
         let names = [self.topics.name(topic).to_owned()];
         let consumer = Consumer::subscribe(&self.connection, &group, &names, Arc::new(FromTheStart))
             .expect("subscribes");
-        let limits = Batch { records_max: 1_000, bytes_max: 1 << 20, wait_max: Duration::from_millis(200) };
+        let limits =
+            BatchLimits { records_max: 1_000, bytes_max: 1 << 20, wait_max: Duration::from_millis(200) };
         let mut found = Vec::new();
         let read = until(|| {
             found.extend(consumer.poll_batch(&limits).expect("polls"));

@@ -11,7 +11,7 @@ use devkit::customerio::population::Shape;
 use devkit::customerio::track::{self, Identifier, Profile, Track};
 use devkit::customerio::{self as simulator, CustomerIo};
 use devkit::kafka::Broker;
-use kafka::consumer::{Assignment, Batch, Group, Revocation};
+use kafka::consumer::{Assignment, BatchLimits, Group, Revocation};
 use kafka::{Cluster, Connection, Consumer, NextOffset, Outgoing, Publisher, TopicRequest};
 use lifecycle::{Health, Stop};
 use schemas::codec;
@@ -200,7 +200,8 @@ impl World {
         let topic = self.topics.name(Topic::DeadLetter).to_owned();
         let consumer = Consumer::subscribe(&self.connection, &group, &[topic], Arc::new(Everything))
             .expect("a consumer");
-        let limits = Batch { records_max: 1000, bytes_max: 1 << 20, wait_max: Duration::from_millis(200) };
+        let limits =
+            BatchLimits { records_max: 1000, bytes_max: 1 << 20, wait_max: Duration::from_millis(200) };
         let mut letters = Vec::new();
         until("dead letters", || {
             for record in consumer.poll_batch(&limits).expect("a batch") {

@@ -1,18 +1,19 @@
 use super::{Error, Node};
 use std::path::Path;
 
-/// Where records go: a cluster that was there already, or a node of our own.
+/// The Kafka to use: an existing cluster, or a node that was started here.
 #[derive(Debug)]
 pub enum Broker {
-    /// Bootstrap servers named by the caller. Nothing was started, nothing will be stopped.
+    /// An existing cluster, by the bootstrap servers that the caller named. It is neither started nor stopped
+    /// here.
     Existing(String),
     /// Started here, stopped when dropped.
     Own(Node),
 }
 
 impl Broker {
-    /// Uses the cluster at `existing` (the value of `AFTERSEND_KAFKA`; blank counts as absent) without touching
-    /// it, else starts a [`Node`] in `dir`.
+    /// Uses the cluster at `existing` (the value of `AFTERSEND_KAFKA`; blank counts as absent) without
+    /// touching it, else starts a [`Node`] in `dir`.
     ///
     /// # Errors
     /// Those of [`Node::start`].

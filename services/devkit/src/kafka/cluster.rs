@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Several nodes that are one cluster, with a [`Proxy`] in front of each: what can be broken, whole or in parts. Each node is
-/// broker and controller; of three, one may be missing. Dropping it kills the nodes: nobody waits for a clean end, and what they
-/// acknowledged is in the system's page cache.
+/// Several nodes that are one cluster, with a [`Proxy`] in front of each, so that a test can break it as a
+/// whole or in parts. Each node is broker and controller. Of three nodes, one may be down.
+///
+/// Dropping it kills the nodes. What they acknowledged is in the system's page cache and survives.
 #[derive(Debug)]
 pub struct Cluster {
     nodes: Vec<Node>,
@@ -15,9 +16,9 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts `count` nodes (1 or 3; an even number helps nobody) in `dir/node-1`, `dir/node-2`, …, and returns when all serve. Topics
-    /// made without a replication factor have a copy on each. Folders that were used are taken up again, by the same number of
-    /// nodes. Three take about 5 s and 350 MB each.
+    /// Starts `count` nodes (1 or 3; an even number gains nothing) in `dir/node-1`, `dir/node-2`, …, and
+    /// returns when all serve. A topic made without a replication factor has a copy on each. Used folders
+    /// keep their data, with the same number of nodes. Three nodes take about 5 s, and 350 MB each.
     ///
     /// # Errors
     /// As [`Node::start`].
@@ -34,25 +35,26 @@ impl Cluster {
         Ok(Cluster { nodes, proxy: Arc::new(proxy), bootstrap })
     }
 
-    /// Every node's own address, past the proxy: for whoever judges what happened.
+    /// Every node's own address, past the proxy, for the verification of a test.
     #[must_use]
     pub fn bootstrap(&self) -> &str {
         &self.bootstrap
     }
 
-    /// What stands between the nodes and the clients that start from [`Proxy::bootstrap`].
+    /// The proxies between the nodes and the clients that start from [`Proxy::bootstrap`].
     #[must_use]
     pub fn proxy(&self) -> &Arc<Proxy> {
         &self.proxy
     }
 
-    /// The nodes, to be killed, stopped, paused and restarted one by one. The proxy's links have the same order.
+    /// The nodes, to be killed, stopped, paused and restarted one by one. The proxy's links have the same
+    /// order.
     pub fn nodes(&mut self) -> &mut [Node] {
         &mut self.nodes
     }
 
-    /// Starts every node that doesn't run, and returns when all serve. After a majority was killed the nodes come back only
-    /// together: one alone waits for the others.
+    /// Starts every node that does not run, and returns when all serve. After a majority was killed, the
+    /// nodes must start together, because each waits for the others.
     ///
     /// # Errors
     /// As [`Node::restart`].

@@ -103,7 +103,8 @@ impl Error {
     }
 }
 
-/// The last lines of an output, few enough to be read in an error; where in Java's code it happened is left to the log.
+/// The last lines of an output, few enough to be read in an error; where in Java's code it happened is left
+/// to the log.
 pub(super) fn tail(output: &str) -> String {
     const LINES: usize = 20;
     let lines: Vec<&str> = output.lines().filter(|line| !line.starts_with("\tat ")).collect();

@@ -11,9 +11,9 @@ pub const VERSION: &str = "4.3.1";
 
 const POM: &str = include_str!("../../kafka/pom.xml");
 
-/// The folder with Kafka's jars, fetched with Maven into `cache` unless they are there. `progress` is told each line worth
-/// showing. The folder is named after the pom's content, appears whole or not at all, and is never changed;
-/// of several processes one fetches and the others wait for it.
+/// The folder with Kafka's jars, fetched with Maven into `cache` unless they are there. `progress` is told
+/// each line worth showing. The folder is named after the pom's content, appears whole or not at all, and is
+/// never changed; of several processes one fetches and the others wait for it.
 ///
 /// # Errors
 /// When `mvn` is missing or fails, or `cache` can't be written.
@@ -61,7 +61,8 @@ fn lock(path: &Path, progress: &dyn Fn(&str)) -> Result<File, Error> {
     Ok(file)
 }
 
-/// The plugin is named in full: by its short name Maven would first look through plugins that nobody needs. Its version is the pom's.
+/// The plugin is named in full: by its short name Maven would first look through plugins that nobody needs.
+/// Its version is the pom's.
 fn fetch(pom: &Path, into: &Path, progress: &dyn Fn(&str)) -> Result<(), Error> {
     let mut maven = Command::new("mvn")
         .args(["--batch-mode", "--file"])

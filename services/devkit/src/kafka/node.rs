@@ -1,4 +1,4 @@
-//! One Kafka node: its folder, its ports, its life.
+//! One Kafka node: its folder, its ports, and how it starts and stops.
 
 mod config;
 mod probe;
@@ -19,16 +19,18 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// How long a start may take on a machine that is busy compiling; alone it is about 5 s.
+/// How long a start may take on a machine that is busy compiling. On an idle machine it takes about 5 s.
 const START_MAX: Duration = Duration::from_secs(90);
-/// How long a SIGTERM may take before it becomes a SIGKILL; alone it is half a second.
+/// How long a node may take to end after SIGTERM before it gets SIGKILL. On an idle machine it takes half a
+/// second.
 const STOP_MAX: Duration = Duration::from_secs(20);
-/// How long a folder may still be in use: a broker whose owner was killed is killed at once, but not before.
+/// How long a folder may still be in use. When the owner of a broker is killed, the broker is killed shortly
+/// after.
 const RELEASE_MAX: Duration = Duration::from_secs(3);
 /// Between two looks at a starting broker.
 const POLL: Duration = Duration::from_millis(50);
 const LOG: &str = "kafka.log";
-/// New ports are tried where somebody else took ours between the choice and the start.
+/// How often new ports are tried, if another process took ours between the choice and the start.
 const PORT_ATTEMPTS: u32 = 3;
 
 /// A running Kafka, or one that was killed or stopped and can be started again. Dropping it stops it.
@@ -41,24 +43,26 @@ pub struct Node {
     cluster_id: String,
     seat: Seat,
     bootstrap: String,
-    /// What its JVM is told besides.
+    /// Further arguments of its JVM.
     jvm: &'static [&'static str],
     process: Option<Process>,
 }
 
 impl Node {
-    /// Starts a node that is a cluster of its own in `dir`, and returns when it serves. A new folder is formatted; one that a node
-    /// has used keeps its topics and its cluster id, and only gets new ports. The jars come from [`crate::cache_dir`]. In `dir`
-    /// lie `kafka.log`, `server.properties` and `data/`.
+    /// Starts a cluster of one node in `dir`, and returns when it serves. A new folder is formatted. A folder
+    /// that a node has used keeps its topics and its cluster id, and gets new ports. The jars come from
+    /// [`crate::cache_dir`]. `dir` holds `kafka.log`, `server.properties` and `data/`.
     ///
     /// # Errors
-    /// When Java or Maven is missing, the folder can't be used, or Kafka doesn't come up (with the end of its log).
+    /// If Java or Maven is missing, the folder cannot be used, or Kafka does not start (with the end of its
+    /// log).
     pub fn start(dir: &Path, progress: &dyn Fn(&str)) -> Result<Node, Error> {
         Node::start_with(config::JVM_OF_A_SHORT_LIFE, dir, progress)
     }
 
-    /// As [`Node::start`], for a node that is measured over minutes: its JVM has the heap of a real broker's and compiles as one, which takes
-    /// a core for the first of them, and halves what a request costs from then on.
+    /// As [`Node::start`], for a node that is measured over minutes. Its JVM has the heap of a real broker,
+    /// and its second compiler is on. The compiler needs a core for the first minutes, and halves the cost of
+    /// a request from then on.
     ///
     /// # Errors
     /// As [`Node::start`].
@@ -89,28 +93,29 @@ impl Node {
         self.process.as_ref().map(Process::pid)
     }
 
-    /// The broker's log: warnings, and the life of groups and transactions.
+    /// The broker's log: warnings, and what happens to groups and transactions.
     #[must_use]
     pub fn log(&self) -> PathBuf {
         self.dir.join(LOG)
     }
 
-    /// SIGKILL, as a power cut would: what it had acknowledged but not flushed is in the system's page cache and survives. Connections are
-    /// refused from here until [`Node::restart`].
+    /// SIGKILL, as a power cut would: what it had acknowledged but not flushed is in the system's page cache
+    /// and survives. Connections are refused from here until [`Node::restart`].
     pub fn kill(&mut self) {
         if let Some(process) = self.process.take() {
             process.kill();
         }
     }
 
-    /// SIGTERM: the broker closes its logs and goes, in about half a second. After 20 s it is killed.
+    /// SIGTERM: the broker closes its logs and ends, in about half a second. After 20 s it is killed.
     pub fn stop(&mut self) {
         if let Some(process) = self.process.take() {
             process.stop(STOP_MAX);
         }
     }
 
-    /// SIGSTOP: it answers nothing, but its connections stay. The others take it for dead after 2 s.
+    /// SIGSTOP: the broker answers nothing, but its connections stay. The other nodes consider it dead after
+    /// 2 s.
     pub fn pause(&mut self) {
         if let Some(process) = &mut self.process {
             process.pause();
@@ -124,28 +129,37 @@ impl Node {
         }
     }
 
-    /// Starts the node again on its ports and data, and returns when it serves: known to the controller, and its copies in sync
-    /// as far as the other nodes live. One that still runs is stopped first. After a kill this takes about 2 s longer than after
-    /// a stop: the controller waits for the dead broker's session to end.
+    /// Starts the node again on its ports and data, and returns when it serves: the controller knows it, and
+    /// its copies are in sync with the nodes that run. A node that still runs is stopped first. After a kill
+    /// this takes about 2 s longer than after a stop, because the controller waits for the dead broker's
+    /// session to end.
     ///
     /// # Errors
-    /// As [`Node::start`]; the node can be restarted once more then. In a cluster whose majority is down it waits in vain: see
-    /// [`Cluster::restart`](super::Cluster::restart).
+    /// As [`Node::start`]. The node can be restarted again after an error. While a majority of the cluster is
+    /// down, a restart of one node fails: see [`Cluster::restart`](super::Cluster::restart).
     pub fn restart(&mut self) -> Result<(), Error> {
         self.stop();
         let logged = self.launch()?;
         self.await_served(&[self.seat.node], logged)
     }
 
-    /// Takes the folder for a node that isn't started yet.
+    /// Claims the folder for a node that is not started yet.
     pub(super) fn claim(dir: &Path, jars: PathBuf) -> Result<Node, Error> {
         fs::create_dir_all(dir).map_err(Error::file(dir, "created"))?;
         let dir = dir.canonicalize().map_err(Error::file(dir, "resolved"))?;
         let log = claim(&dir)?;
-        let (seat, bootstrap) = Default::default();
         let cluster_id = formatted_as(&dir)?.unwrap_or_default();
         let jvm = config::JVM_OF_A_SHORT_LIFE;
-        Ok(Node { dir, jars, log, cluster_id, seat, bootstrap, jvm, process: None })
+        Ok(Node {
+            dir,
+            jars,
+            log,
+            cluster_id,
+            seat: Seat::default(),
+            bootstrap: String::new(),
+            jvm,
+            process: None,
+        })
     }
 
     fn settle_on(&mut self, seat: Seat) {
@@ -161,7 +175,7 @@ impl Node {
         self.dir.join("data")
     }
 
-    /// Formats beside the data folder and then renames, so that an interrupted format leaves nothing half done.
+    /// Formats a second folder and renames it, so that an interrupted format leaves no half-made data folder.
     fn format(&mut self, cluster_id: &str) -> Result<(), Error> {
         let fresh = self.dir.join("data.new");
         if fresh.exists() {
@@ -199,7 +213,7 @@ impl Node {
         java
     }
 
-    /// Starts the process; answers how many bytes its log had before.
+    /// Starts the process. Returns how many bytes its log had before.
     fn launch(&mut self) -> Result<usize, Error> {
         let settings = self.write_settings(&self.data())?;
         let earlier = self.logged(0).len();
@@ -207,7 +221,7 @@ impl Node {
         Ok(earlier)
     }
 
-    /// Waits until it serves and sees the nodes `live`; where it doesn't come to that, nothing runs any more.
+    /// Waits until the node serves and knows the nodes `live`. If that fails, the node is stopped.
     fn await_served(&mut self, live: &[i32], earlier: usize) -> Result<(), Error> {
         let began = Instant::now();
         loop {
@@ -242,8 +256,8 @@ impl Drop for Node {
     }
 }
 
-/// Starts nodes that claimed their folders as one cluster, and waits until each serves and knows all others. With a `proxy`, each
-/// gets a second way in, behind it.
+/// Starts nodes that claimed their folders as one cluster, and waits until each serves and knows all others.
+/// With a `proxy`, each node gets a second listener, behind the proxy.
 pub(super) fn start_together(nodes: &mut [Node], proxy: Option<&Proxy>) -> Result<(), Error> {
     settle(nodes, proxy)?;
     format_new(nodes)?;
@@ -259,7 +273,7 @@ pub(super) fn start_together(nodes: &mut [Node], proxy: Option<&Proxy>) -> Resul
     Ok(())
 }
 
-/// Starts those that don't run, and waits until every node serves and sees the others.
+/// Starts the nodes that do not run, and waits until every node serves and knows the others.
 pub(super) fn launch_together(nodes: &mut [Node]) -> Result<(), Error> {
     let all: Vec<i32> = nodes.iter().map(|node| node.seat.node).collect();
     let launched = nodes.iter_mut().map(|node| match node.process {
@@ -270,7 +284,7 @@ pub(super) fn launch_together(nodes: &mut [Node]) -> Result<(), Error> {
     nodes.iter_mut().zip(logged).try_for_each(|(node, earlier)| node.await_served(&all, earlier))
 }
 
-/// Gives each node its ports, and tells the proxy the ways that are behind it.
+/// Gives each node its ports, and gives the proxy the ports behind it.
 fn settle(nodes: &mut [Node], proxy: Option<&Proxy>) -> Result<(), Error> {
     const EACH: usize = 3;
     let ports = port::free(EACH * nodes.len())?;
@@ -285,13 +299,13 @@ fn settle(nodes: &mut [Node], proxy: Option<&Proxy>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Formats the folders that are new, for the cluster of those that aren't.
+/// Formats the new folders for the cluster of the used ones.
 fn format_new(nodes: &mut [Node]) -> Result<(), Error> {
     let known = nodes.iter().map(|node| node.cluster_id.clone()).find(|id| !id.is_empty());
     let cluster_id = known.unwrap_or_else(new_cluster_id);
     let fresh = nodes.iter_mut().filter(|node| node.cluster_id.is_empty());
     std::thread::scope(|scope| {
-        // Each is a Java of its own: all at once take as long as one.
+        // Each format is a Java process. All of them in parallel take as long as one.
         let formats: Vec<_> = fresh.map(|node| scope.spawn(|| node.format(&cluster_id))).collect();
         formats.into_iter().try_for_each(|format| format.join().expect("formatting doesn't panic"))
     })
@@ -307,8 +321,9 @@ fn formatted_as(dir: &Path) -> Result<Option<String>, Error> {
     }
 }
 
-/// Opens the folder's log and locks it. The broker writes to this very file, so the lock lasts until both the node and
-/// its process are gone. Kafka's own lock comes too late: by then a second broker has written to the metadata log of the first.
+/// Opens the folder's log and locks it. The broker writes to the same file, so the lock lasts until both the
+/// node and its process are gone. Kafka's own lock comes too late: by then a second broker has written to the
+/// metadata log of the first.
 fn claim(dir: &Path) -> Result<File, Error> {
     let path = dir.join(LOG);
     let opened = OpenOptions::new().create(true).append(true).open(&path);
@@ -324,14 +339,15 @@ fn claim(dir: &Path) -> Result<File, Error> {
     }
 }
 
-/// Sixteen random bytes as Kafka spells them. The first character is never a dash, which a command line would take for an option.
+/// Sixteen random bytes as Kafka writes them. The first character is never a dash: a command line would read
+/// it as an option.
 fn new_cluster_id() -> String {
     let mut bytes: [u8; 16] = rand::random();
     bytes[0] &= 0x7f;
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The causes that have a mend of their own.
+/// The causes that have an error of their own.
 fn explain(output: &str) -> Option<Error> {
     if output.contains("UnsupportedClassVersionError") {
         Some(Error::JavaTooOld)

@@ -7,8 +7,9 @@ use std::ops::Range;
 const LOWEST: u16 = 10_000;
 const ATTEMPTS: u32 = 200;
 
-/// As many listeners on 127.0.0.1, each on a port of its own outside the kernel's range for outgoing connections: a port
-/// inside it can be given to a client while its broker is down, even to the one that is calling that broker.
+/// As many listeners on 127.0.0.1, each on a port of its own outside the kernel's range for outgoing
+/// connections: a port inside it can be given to a client while its broker is down, even to the one that is
+/// calling that broker.
 pub(super) fn listeners(count: usize) -> Result<Vec<TcpListener>, Error> {
     let range =
         listening_range(&fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default());
@@ -16,8 +17,11 @@ pub(super) fn listeners(count: usize) -> Result<Vec<TcpListener>, Error> {
     (0..count).map(|_| listener(&range)).collect()
 }
 
-/// As many different ports of 127.0.0.1 that nobody listens on, for a program that will.
-pub(super) fn free(count: usize) -> Result<Vec<u16>, Error> {
+/// `count` different ports of 127.0.0.1 on which nobody listens, for a program that will.
+///
+/// # Errors
+/// If no free port is found.
+pub fn free(count: usize) -> Result<Vec<u16>, Error> {
     Ok(listeners(count)?.iter().map(of).collect())
 }
 
@@ -32,7 +36,8 @@ fn listener(range: &Range<u16>) -> Result<TcpListener, Error> {
         .ok_or_else(|| Error::NoPort { range: range.clone() })
 }
 
-/// The ports up to the kernel's first ephemeral one; where that leaves too little, those after Linux's default.
+/// The ports up to the kernel's first ephemeral one; where that leaves too little, those after Linux's
+/// default.
 fn listening_range(ephemeral: &str) -> Range<u16> {
     let first = ephemeral.split_whitespace().next().and_then(|first| first.parse().ok()).unwrap_or(32_768);
     if first >= LOWEST + 1_000 { LOWEST..first } else { LOWEST..32_768 }

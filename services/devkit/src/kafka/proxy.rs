@@ -1,8 +1,8 @@
-//! A proxy in front of each broker of a [`Cluster`](super::Cluster), which knows Kafka's requests one from another: what gets lost or
-//! late on a network, at the very request that a test wants.
+//! A proxy in front of each broker of a [`Cluster`](super::Cluster). It parses Kafka's requests, so that a
+//! test can lose or delay exactly the request that it chooses.
 //!
-//! A client that starts from [`Proxy::bootstrap`] stays behind the proxy: each broker has a second listener, and names the proxy's
-//! port as that listener's address. Only plaintext is understood.
+//! A client that starts from [`Proxy::bootstrap`] stays behind the proxy: each broker has a second listener,
+//! and names the proxy's port as that listener's address. Only plaintext is understood.
 //!
 //! ```text
 //! arm(Rule) ─▶ Strike      what shall happen to which request, and that it has
@@ -24,7 +24,7 @@ use rule::Book;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-/// The proxies of a cluster, one a broker, under one book of rules. Dropping it ends them.
+/// The proxies of a cluster, one per broker, with one set of rules. Dropping it ends them.
 #[derive(Debug)]
 pub struct Proxy {
     links: Vec<Link>,
@@ -45,25 +45,26 @@ impl Proxy {
         Ok(Proxy { links, book, bootstrap: addresses.join(",") })
     }
 
-    /// Where clients connect to have the proxy between them and the brokers, `127.0.0.1:port`, comma-separated.
+    /// Where clients connect to have the proxy between them and the brokers, `127.0.0.1:port`,
+    /// comma-separated.
     #[must_use]
     pub fn bootstrap(&self) -> &str {
         &self.bootstrap
     }
 
-    /// The way to each broker, the first node's first.
+    /// The links to the brokers, in the order of the nodes.
     #[must_use]
     pub fn links(&self) -> &[Link] {
         &self.links
     }
 
-    /// Lets `rule` act from now on, until it has struck as often as it may or the answer is dropped. Of several
-    /// rules that a request meets, the first armed acts.
+    /// Makes `rule` act from now on, until it has acted as often as it may, or the returned [`Strike`] is
+    /// dropped. If several rules match a request, the one that was armed first acts.
     pub fn arm(&self, rule: Rule) -> Strike {
         Strike::arm(&self.book, rule)
     }
 
-    /// How many requests of this kind clients have sent, whatever became of them.
+    /// How many requests of this kind clients have sent, delivered or not.
     #[must_use]
     pub fn requests(&self, api: Api) -> u64 {
         self.book.requests(api)

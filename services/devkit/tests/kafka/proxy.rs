@@ -93,7 +93,8 @@ fn a_delayed_commit_takes_place_later() {
     assert_eq!(reader.values(), ["late"]);
 }
 
-/// KIP-890's hazard, as librdkafka's clients have it: why a disturbed producer must not begin another transaction.
+/// KIP-890's hazard, as librdkafka's clients have it: why a disturbed producer must not begin another
+/// transaction.
 #[test]
 fn a_held_commit_that_outlives_its_connection_ends_the_next_transaction() {
     let (cluster, _dir) = own();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use devkit::kafka::Node;
 use gateway::{Error, Settings};
 use hmac::{Hmac, KeyInit, Mac};
-use kafka::consumer::{Assignment, Batch, Group, Revocation};
+use kafka::consumer::{Assignment, BatchLimits, Group, Revocation};
 use kafka::{Cluster, Connection, Consumer, Incoming, NextOffset, TopicRequest};
 use lifecycle::{Health, Stop};
 use reqwest::{Client, RequestBuilder};
@@ -168,7 +168,8 @@ fn read_all(connection: &Connection, topic: &str, count: usize) -> Vec<Incoming>
     let group = Group { id, instance: None, session_timeout: Duration::from_secs(10) };
     let consumer = Consumer::subscribe(connection, &group, &[topic.to_owned()], Arc::new(FromTheStart));
     let consumer = consumer.expect("a consumer");
-    let batch = Batch { records_max: 10_000, bytes_max: 64 << 20, wait_max: Duration::from_millis(300) };
+    let batch =
+        BatchLimits { records_max: 10_000, bytes_max: 64 << 20, wait_max: Duration::from_millis(300) };
     let (began, mut records) = (Instant::now(), Vec::new());
     loop {
         let more = consumer.poll_batch(&batch).expect("records");

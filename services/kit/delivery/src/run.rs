@@ -57,7 +57,7 @@ pub struct Settings {
     /// The topic of dead letters.
     pub dead_letters: String,
     /// Bounds of one batch.
-    pub batch: consumer::Batch,
+    pub batch: consumer::BatchLimits,
     /// When a fetch that has silently stopped is named, and when the session in the group is renewed.
     pub lag: LagLimits,
 }

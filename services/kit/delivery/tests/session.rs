@@ -114,7 +114,11 @@ fn start(connection: Connection, mut sink: Memory, health: Health, stop: Stop) -
         },
         topics: vec![TOPIC.to_owned()],
         dead_letters: DEAD_LETTERS.to_owned(),
-        batch: consumer::Batch { records_max: 100, bytes_max: 1 << 20, wait_max: Duration::from_millis(100) },
+        batch: consumer::BatchLimits {
+            records_max: 100,
+            bytes_max: 1 << 20,
+            wait_max: Duration::from_millis(100),
+        },
         lag: LagLimits {
             ask_every: Duration::from_millis(500),
             not_ready_after: Duration::from_secs(8),

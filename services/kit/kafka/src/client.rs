@@ -17,7 +17,7 @@ telemetry::metrics! {
 /// The facility under which librdkafka logs that a connection has ended.
 const CONNECTION_LOST: &str = "FAIL";
 
-/// What every client of ours does with librdkafka's logs and errors.
+/// How every client of ours handles librdkafka's logs and errors.
 #[derive(Debug, Clone)]
 pub(crate) struct Observer {
     client: &'static str,
@@ -29,10 +29,12 @@ impl Observer {
         Self { client, disturbances: Arc::default() }
     }
 
-    /// How often the connection to a broker was disturbed. What was sent meanwhile has to be doubted: librdkafka resends a
-    /// lost EndTxn silently (its issue 5423), and the lost one may arrive yet. Of a connection that the broker closed it tells in its
-    /// log alone, before it resends anything; it may leave a repeated line out, but never a client's first. Of one that it closes
-    /// itself, since no answer came, it says nothing here.
+    /// Counts lost broker connections. Requests that were sent before the loss are uncertain: librdkafka
+    /// silently resends a lost EndTxn (issue 5423), and the first copy may still arrive.
+    ///
+    /// When the broker closes a connection, librdkafka logs it before the resend. It may suppress a repeated
+    /// line, but never a client's first. When librdkafka closes a connection itself, because no answer came
+    /// in time, it logs nothing.
     pub(crate) fn disturbances(&self) -> u64 {
         self.disturbances.load(Ordering::Relaxed)
     }
@@ -76,8 +78,8 @@ impl ClientContext for Observer {
 /// For clients that read without a group: nothing ever rebalances.
 impl ConsumerContext for Observer {}
 
-/// Lets a context with a field `observer` do with logs and errors what [`Observer`] does. librdkafka's wrapper wants them of each
-/// context, and has no way to hand them on.
+/// Makes a context with a field `observer` handle logs and errors as [`Observer`] does. The wrapper requires
+/// them of each context, and offers no way to delegate them.
 macro_rules! observed {
     ($context:ty) => {
         impl rdkafka::ClientContext for $context {

@@ -42,7 +42,7 @@ pub struct TopicState {
     pub replication: u32,
 }
 
-/// What tells a topic from another of the same name that was there before.
+/// Kafka's id of a topic. It distinguishes the topic from an earlier one of the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TopicId(pub [u8; 16]);
 
@@ -50,7 +50,7 @@ impl Cluster {
     /// Connects to the cluster.
     ///
     /// # Errors
-    /// [`Error::Settings`] where the client refuses its settings.
+    /// [`Error::Settings`] if the client refuses its settings.
     pub fn connect(connection: &Connection) -> Result<Self, Error> {
         let admin = connection
             .client_config("aftersend-admin")
@@ -62,7 +62,7 @@ impl Cluster {
     /// How many brokers there are.
     ///
     /// # Errors
-    /// [`Error::Unreachable`] where none answers within `timeout`.
+    /// [`Error::Unreachable`] if none answers within `timeout`.
     pub fn brokers(&self, timeout: Duration) -> Result<u32, Error> {
         let metadata = self
             .admin
@@ -72,7 +72,7 @@ impl Cluster {
         Ok(u32::try_from(metadata.brokers().len()).unwrap_or(u32::MAX))
     }
 
-    /// The cluster's id, where a broker tells one.
+    /// The cluster's id; `None` if no broker returns one in time.
     #[must_use]
     pub fn id(&self, timeout: Duration) -> Option<String> {
         self.admin.inner().fetch_cluster_id(timeout)
@@ -81,7 +81,7 @@ impl Cluster {
     /// A topic as it is; `None` where it is missing.
     ///
     /// # Errors
-    /// [`Error::Unreachable`] where no broker answers.
+    /// [`Error::Unreachable`] if no broker answers.
     pub fn topic(&self, name: &str) -> Result<Option<TopicState>, Error> {
         let metadata = self.metadata()?;
         let count = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
@@ -93,21 +93,22 @@ impl Cluster {
         }))
     }
 
-    /// The ids that the cluster gave to `names`, in their order: a topic deleted and made anew has another one. `None` where the
-    /// broker tells none (before Kafka 2.8), or the topic is missing.
+    /// The ids that the cluster gave to `names`, in their order: a topic deleted and made anew has another
+    /// one. `None` where the broker tells none (before Kafka 2.8), or the topic is missing.
     ///
     /// # Errors
-    /// Where no broker answers, or it refuses.
+    /// If no broker answers, or it refuses.
     pub fn topic_ids(&self, names: &[&str]) -> Result<Vec<Option<TopicId>>, Error> {
         let ids = ffi::topic_ids(self.admin.inner(), names, Connection::METADATA_TIMEOUT)
             .map_err(|code| refused("describe topics", code))?;
         Ok(ids.into_iter().map(|id| id.map(TopicId)).collect())
     }
 
-    /// How many members `group` has. A static member that went without leaving counts until its session is over.
+    /// How many members `group` has. A static member that went without leaving counts until its session is
+    /// over.
     ///
     /// # Errors
-    /// Where no broker answers.
+    /// If no broker answers.
     pub fn group_members(&self, group: &str) -> Result<usize, Error> {
         let answer = self.admin.inner().fetch_group_list(Some(group), Connection::METADATA_TIMEOUT);
         let groups = answer.map_err(|source| Error::of("list the group's members", source))?;
@@ -122,7 +123,7 @@ impl Cluster {
     /// The values of a topic's settings.
     ///
     /// # Errors
-    /// Where the broker refuses.
+    /// If the broker refuses.
     pub fn settings(&self, name: &str) -> Result<Vec<(String, String)>, Error> {
         let described = block_on(self.admin.describe_configs(&[ResourceSpecifier::Topic(name)], &options()))
             .map_err(|source| Error::of("describe a topic", source))?;
@@ -135,11 +136,55 @@ impl Cluster {
         Ok(settings)
     }
 
-    /// Creates a topic and waits until it is seen: the controller answers before the brokers know. One that is there
-    /// already is left as it is: `false`.
+    /// The settings that one broker returns.
     ///
     /// # Errors
-    /// Where the broker refuses, or doesn't show the topic in time.
+    /// If no broker answers, or it refuses.
+    pub fn broker_settings(&self) -> Result<Vec<(String, String)>, Error> {
+        let failed = |source| Error::of("describe a broker", source);
+        let metadata = self.metadata()?;
+        let Some(broker) = metadata.brokers().first() else { return Ok(Vec::new()) };
+        let asked = [ResourceSpecifier::Broker(broker.id())];
+        let described = block_on(self.admin.describe_configs(&asked, &options())).map_err(failed)?;
+        let entries = described.into_iter().flatten().flat_map(|resource| resource.entries);
+        Ok(entries.filter_map(|entry| Some((entry.name, entry.value?))).collect())
+    }
+
+    /// Deletes topics; those that do not exist are skipped.
+    ///
+    /// # Errors
+    /// If the broker refuses one of them. The others may be deleted.
+    pub fn delete_topics(&self, names: &[&str]) -> Result<(), Error> {
+        let answers = block_on(self.admin.delete_topics(names, &options()));
+        for answer in answers.map_err(|source| Error::of("delete topics", source))? {
+            match answer {
+                Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
+                Err((_, code)) => return Err(refused("delete topics", code)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes a consumer group and its offsets. Returns false if the group still has members: a static
+    /// member that stopped counts until its session is over.
+    ///
+    /// # Errors
+    /// If the broker refuses.
+    pub fn delete_group(&self, group: &str) -> Result<bool, Error> {
+        let answers = block_on(self.admin.delete_groups(&[group], &options()));
+        let answers = answers.map_err(|source| Error::of("delete a group", source))?;
+        match answers.into_iter().find_map(Result::err) {
+            None | Some((_, RDKafkaErrorCode::GroupIdNotFound)) => Ok(true),
+            Some((_, RDKafkaErrorCode::NonEmptyGroup)) => Ok(false),
+            Some((_, code)) => Err(refused("delete a group", code)),
+        }
+    }
+
+    /// Creates a topic and waits until it is seen: the controller answers before the brokers know. One that
+    /// is there already is left as it is: `false`.
+    ///
+    /// # Errors
+    /// If the broker refuses, or doesn't show the topic in time.
     pub fn create(&self, request: &TopicRequest<'_>) -> Result<bool, Error> {
         let as_i32 = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
         let replication = TopicReplication::Fixed(as_i32(request.replication));

@@ -76,10 +76,12 @@ impl Connection {
         &self.settings.bootstrap
     }
 
-    /// What all clients share: the address, security, and bounds short enough that a lost broker is noticed in seconds.
+    /// What all clients share: the address, security, and bounds short enough that a lost broker is noticed
+    /// in seconds.
     pub(crate) fn client_config(&self, client_id: &str) -> ClientConfig {
         let mut config = ClientConfig::new();
-        // Not left to what we log: a lost connection is told of at this level, and must be heard. See `Observer`.
+        // Not left to what we log: a lost connection is told of at this level, and must be heard. See
+        // `Observer`.
         config.set_log_level(RDKafkaLogLevel::Info);
         config
             .set("bootstrap.servers", &self.settings.bootstrap)

@@ -1,4 +1,4 @@
-//! Reading records for a sink: a group member whose offsets are committed only when the sink says so (S3).
+//! Reading records for a sink: a group member that commits offsets only when the sink asks for it (S3).
 
 mod ends;
 mod progress;
@@ -23,16 +23,16 @@ use rebalance::Owner;
 pub struct Group {
     /// The group's id.
     pub id: String,
-    /// A lasting name of this member: with it, a restart within the session timeout moves no partition
-    /// (KIP-345).
+    /// A lasting name of this member (KIP-345). With it, a restart within the session timeout moves no
+    /// partition.
     pub instance: Option<String>,
-    /// After this long without a heartbeat the member is taken for dead.
+    /// After this long without a heartbeat, the broker considers the member dead.
     pub session_timeout: Duration,
 }
 
 /// Bounds of one batch (E3).
 #[derive(Debug, Clone, Copy)]
-pub struct Batch {
+pub struct BatchLimits {
     /// Records at most.
     pub records_max: usize,
     /// Bytes of keys and values at most; one record may pass it.
@@ -41,32 +41,33 @@ pub struct Batch {
     pub wait_max: Duration,
 }
 
-/// How a partition went.
+/// How a partition was revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Revocation {
-    /// In an orderly rebalance: nobody else has it before this call returns.
+    /// In an orderly rebalance: no other member has it before this call returns.
     Revoked,
-    /// Taken away: somebody else may have it already.
+    /// Lost: another member may have it already.
     Lost,
 }
 
-/// What a sink does when partitions come and go. Called on the polling thread, inside a poll.
+/// What a sink does when partitions are assigned or revoked. Called on the polling thread, inside a poll.
 pub trait Assignment: Send + Sync {
-    /// Where each of `partitions` starts; `None` is the committed offset, else the beginning of the log.
+    /// Where each of `partitions` starts. `None` means the committed offset, or the beginning of the log if
+    /// there is none.
     fn assigned(&self, partitions: &[(String, i32)]) -> Vec<Option<NextOffset>>;
 
-    /// Whether assigned partitions wait for [`Consumer::start`], because their start isn't known yet. Then
-    /// the answer of [`Self::assigned`] counts for nothing.
+    /// Whether assigned partitions wait for [`Consumer::start`], because their start is not known yet. If
+    /// so, the answer of [`Self::assigned`] is ignored.
     fn starts_later(&self) -> bool {
         false
     }
 
-    /// Nothing more may be done for `partitions`.
+    /// No more work may be done for `partitions`.
     fn revoked(&self, partitions: &[(String, i32)], how: Revocation);
 }
 
-/// After this long without a batch, fetching is paused so that polling keeps the membership alive without
-/// records piling up. Not sooner: each pause throws away what was fetched.
+/// After this long without a batch, fetching is paused, so that polling keeps the membership alive without
+/// records piling up. Not sooner: each pause discards what was fetched.
 const PAUSE_AFTER: Duration = Duration::from_secs(5);
 
 /// How long an answer to a commit is waited for. Meanwhile nothing is polled.
@@ -84,16 +85,16 @@ pub struct Consumer {
     topics: Vec<Arc<str>>,
     last_batch: Mutex<Instant>,
     paused: Mutex<bool>,
-    /// Records that came while a batch was being delivered: a partition assigned meanwhile is not paused at
-    /// once.
+    /// Records that arrived while a batch was being delivered. A partition that was assigned meanwhile is not
+    /// paused at once.
     held: Mutex<Vec<Incoming>>,
 }
 
 impl Consumer {
-    /// Joins `group` for `topics`, from the beginning where nothing is committed.
+    /// Joins `group` for `topics`. A partition without a committed offset starts at its beginning.
     ///
     /// # Errors
-    /// Where the client refuses its settings.
+    /// If the client refuses its settings.
     pub fn subscribe(
         connection: &Connection,
         group: &Group,
@@ -133,13 +134,13 @@ impl Consumer {
         })
     }
 
-    /// Records of the partitions owned, in partition order; empty where nothing came in time. Hooks run
-    /// inside. It returns early where partitions wait for [`Self::start`].
+    /// Records of the owned partitions, each partition in order; empty if none arrived in time. Hooks run
+    /// inside. Returns early if partitions wait for [`Self::start`].
     ///
     /// # Errors
-    /// Where the topics are missing, the broker refuses this client, or the client is unusable. A lost broker
-    /// is none: it is waited for.
-    pub fn poll_batch(&self, limits: &Batch) -> Result<Vec<Incoming>, Error> {
+    /// If the topics are missing, the broker refuses this client, or the client is unusable. A lost
+    /// connection is not an error.
+    pub fn poll_batch(&self, limits: &BatchLimits) -> Result<Vec<Incoming>, Error> {
         self.resume()?;
         *locked(&self.last_batch) = Instant::now();
         let deadline = Instant::now() + limits.wait_max;
@@ -162,7 +163,7 @@ impl Consumer {
         Ok(batch)
     }
 
-    /// Stays in the group while a batch is being delivered, waiting at most `wait`. Hooks may run inside.
+    /// Keeps the membership alive for `wait` while a batch is being delivered. Hooks may run inside.
     ///
     /// # Errors
     /// As [`Self::poll_batch`].
@@ -185,11 +186,11 @@ impl Consumer {
         }
     }
 
-    /// Lets records of an assigned partition come, from `next`, where its assignment [starts
+    /// Makes the records of an assigned partition arrive, from `next`, if its assignment [starts
     /// later](Assignment::starts_later).
     ///
     /// # Errors
-    /// Where the client refuses. The partition waits on, and another try is right.
+    /// If the client refuses. The partition still waits, and the call can be repeated.
     pub fn start(&self, topic: &str, partition: i32, next: NextOffset) -> Result<(), Error> {
         let failed = |source| Error::of("start a partition", source);
         self.consumer
@@ -207,7 +208,7 @@ impl Consumer {
     /// commits nothing: its successor reads the records again.
     ///
     /// # Errors
-    /// Where the broker refuses this client, or doesn't answer.
+    /// If the broker refuses this client, or doesn't answer.
     pub fn commit(&self, next: &[(Arc<str>, i32, NextOffset)]) -> Result<(), Error> {
         let mut offsets = TopicPartitionList::with_capacity(next.len());
         for (topic, partition, next) in
@@ -347,7 +348,7 @@ impl std::fmt::Debug for Consumer {
     }
 }
 
-/// Whether the group has gone on without this member, so that what it says about offsets no longer counts.
+/// Whether the group has gone on without this member, so that its offsets no longer count.
 fn lost_its_place(error: &KafkaError) -> bool {
     use RDKafkaErrorCode as Code;
     matches!(

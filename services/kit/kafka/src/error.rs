@@ -33,7 +33,7 @@ pub enum Error {
         /// Kafka's name of the error.
         code: &'static str,
     },
-    /// This client can't go on and must be made anew.
+    /// This client cannot go on and must be replaced.
     #[error("kafka client is unusable ({code})")]
     Fatal {
         /// Kafka's name of the error.
@@ -53,6 +53,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Kafka's name of the error, such as `FencedInstanceId`; `None` if no broker was involved.
+    #[must_use]
+    pub fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::Unauthorized { code } | Self::Fatal { code } | Self::Failed { code, .. } => Some(code),
+            Self::Settings(_) | Self::Unreachable { .. } | Self::UnknownTopic { .. } => None,
+        }
+    }
+
     pub(crate) fn of(attempt: &'static str, source: KafkaError) -> Self {
         use RDKafkaErrorCode as Code;
         let code = code_of(&source);
@@ -80,16 +89,16 @@ fn code_of(error: &KafkaError) -> Option<RDKafkaErrorCode> {
     }
 }
 
-/// Whether a consumer that meets this has left out records that it could not read, and goes on behind them: a damaged batch,
-/// a codec or format that this build lacks. Tolerated, it would be a silent loss.
+/// Whether a consumer with this error has skipped records that it could not read: a damaged batch, or a codec
+/// or format that this build lacks. To tolerate it would lose records silently.
 pub(crate) fn leaves_records_out(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode as Code;
     matches!(code, Code::BadMessage | Code::InvalidMessage | Code::BadCompression | Code::NotImplemented)
 }
 
-/// Asks the client itself whether it is past saving. The error that it hands out beside may look like any other: a static
-/// member whose name was taken, or whose last rejoin was lost with the broker, tells `FencedInstanceId` once, and then
-/// nothing ever again.
+/// Fails if the client is unusable. The client must be asked: the error that it returns may look harmless. A
+/// static member whose instance id was taken, or whose last rejoin was lost with the broker, returns
+/// `FencedInstanceId` once, and never an error again.
 pub(crate) fn refuse_if_fatal<C: ClientContext>(client: &Client<C>) -> Result<(), Error> {
     client.fatal_error().map_or(Ok(()), |(code, _)| Err(Error::Fatal { code: code_name(code) }))
 }
@@ -97,7 +106,7 @@ pub(crate) fn refuse_if_fatal<C: ClientContext>(client: &Client<C>) -> Result<()
 /// One record was not written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum PublishError {
-    /// The producer's queue is at its bound: more is coming in than the brokers take.
+    /// The producer's queue is full: more comes in than the brokers take.
     #[error("producer queue is full")]
     QueueFull,
     /// Larger than the producer's or the topic's limit.

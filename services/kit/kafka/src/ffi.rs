@@ -1,4 +1,5 @@
-//! The few calls that the wrapper crate lacks or gets wrong, each a small safe function with the reason it exists.
+//! The few calls that the wrapper crate lacks or gets wrong, each a small safe function with the reason it
+//! exists.
 #![allow(unsafe_code)]
 
 mod commit;
@@ -21,9 +22,9 @@ pub(crate) use topic_id::topic_ids;
 
 /// Waits until every queued record has its delivery report.
 ///
-/// Why not the wrapper's `flush`: since its version 0.38 that loops over a poll of 100 ms that doesn't return early, so
-/// each transaction would take 100 ms at least (measured). Somebody must serve the delivery reports meanwhile:
-/// a thread beside the producer does.
+/// Why not the wrapper's `flush`: since version 0.38 it loops over a poll of 100 ms that does not return
+/// early, so each transaction would take at least 100 ms (measured). Delivery reports must be served
+/// meanwhile, by another thread.
 pub(crate) fn flush<C: ClientContext>(client: &Client<C>, timeout: Duration) -> Result<(), KafkaError> {
     // SAFETY: the pointer is the live client's own; rd_kafka_flush is thread-safe.
     let code = unsafe { sys::rd_kafka_flush(client.native_ptr(), millis(timeout)) };
@@ -33,9 +34,10 @@ pub(crate) fn flush<C: ClientContext>(client: &Client<C>, timeout: Duration) -> 
     }
 }
 
-/// Whether anything waits to be told by the wrapper's `poll`: failed deliveries, errors.
+/// Whether events wait for the wrapper's `poll`: failed deliveries, errors.
 ///
-/// Why not that `poll` by itself: it doesn't say whether there was anything, so that one never knows when all is told.
+/// Why not `poll` alone: it does not say whether it handled an event, so the caller cannot know when the
+/// queue is empty.
 pub(crate) fn has_events<C: ClientContext>(client: &Client<C>) -> bool {
     // SAFETY: the pointer is the live client's own; the reference to its queue is counted, and given back.
     unsafe {
@@ -53,11 +55,13 @@ pub(crate) struct OffsetsRefusal {
     pub(crate) retriable: bool,
 }
 
-/// Adds `offsets` of the consumer's group to the producer's open transaction, fenced by the consumer's generation.
+/// Adds `offsets` of the consumer's group to the producer's open transaction, fenced by the consumer's
+/// generation.
 ///
-/// Why not the wrapper's method: it hides generation and member id. A consumer that never joined has generation -1 and
-/// no member id; librdkafka hands those out, and the broker takes such offsets **unfenced** (measured on 4.3.1), so a
-/// zombie could overwrite a position. Guard and call must look at one and the same metadata object.
+/// Why not the wrapper's method: it hides generation and member id. A consumer that never joined has
+/// generation -1 and no member id. librdkafka sends those, and the broker accepts such offsets **unfenced**
+/// (measured on 4.3.1), so a zombie could overwrite a position. The check and the call must use the same
+/// metadata object.
 pub(crate) fn send_offsets<P: ClientContext, M: ClientContext>(
     producer: &Client<P>,
     offsets: &TopicPartitionList,

@@ -6,10 +6,10 @@ mod connection;
 pub mod consumer;
 mod error;
 mod ffi;
-pub mod probe;
 pub mod publisher;
 mod record;
 pub mod transaction;
+pub mod trial;
 
 pub use client::METRICS;
 pub use cluster::{Cluster, TopicId, TopicRequest, TopicState};
@@ -17,4 +17,4 @@ pub use connection::Connection;
 pub use consumer::Consumer;
 pub use error::{Error, PublishError};
 pub use publisher::Publisher;
-pub use record::{Incoming, NextOffset, Outgoing, RecordOffset};
+pub use record::{Incoming, NextOffset, Outgoing, RECORD_BYTES_MAX, RecordOffset};

@@ -1,4 +1,5 @@
-//! Writing records outside a transaction: the gateway's raw records and everybody's dead letters.
+//! Writing records outside a transaction: the gateway's raw records, and the dead letters of gateway and
+//! sinks.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,10 +18,10 @@ use crate::{Connection, Error, Outgoing, PublishError, RecordOffset, ffi};
 /// Bounds of a publisher (E3).
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// After this, an unacknowledged record is given up, counted from `publish`. librdkafka looks once a second, so an
-    /// answer may come a second later (G2).
+    /// How long after `publish` an unacknowledged record fails. librdkafka looks once a second, so the answer
+    /// may come a second later (G2).
     pub message_timeout: Duration,
-    /// How long to wait for company before a batch leaves.
+    /// How long to wait for more records before a batch is sent.
     pub linger: Duration,
     /// Bytes in the queue before `publish` refuses.
     pub queue_bytes: u64,
@@ -39,13 +40,13 @@ impl Default for Limits {
             linger: Duration::from_millis(2),
             queue_bytes: 64 << 20,
             queue_records: 50_000,
-            message_max_bytes: schemas::topic::RECORD_BYTES_MAX,
+            message_max_bytes: crate::RECORD_BYTES_MAX,
             compression: "lz4",
         }
     }
 }
 
-/// Where an acknowledged record stands.
+/// Where an acknowledged record is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Acknowledged {
     /// Partition.
@@ -67,7 +68,7 @@ impl Publisher {
     /// Makes a publisher. It connects in the background.
     ///
     /// # Errors
-    /// [`Error::Settings`] where the client refuses its settings.
+    /// [`Error::Settings`] if the client refuses its settings.
     pub fn new(connection: &Connection, limits: &Limits) -> Result<Self, Error> {
         let started = Instant::now();
         let context = Acknowledgements {
@@ -113,10 +114,10 @@ impl Publisher {
         }
     }
 
-    /// Waits until everything queued is acknowledged or given up. Blocks.
+    /// Waits until everything queued is acknowledged or has failed. Blocks.
     ///
     /// # Errors
-    /// Where `timeout` passes first.
+    /// If `timeout` passes first.
     pub fn flush(&self, timeout: Duration) -> Result<(), Error> {
         ffi::flush(self.producer.client(), timeout).map_err(|source| Error::of("flush", source))
     }
@@ -137,7 +138,7 @@ impl Publisher {
     /// How many partitions `topic` has, `None` where it is missing. Blocks.
     ///
     /// # Errors
-    /// Where no broker answers within `timeout`.
+    /// If no broker answers within `timeout`.
     pub fn partition_count(&self, topic: &str, timeout: Duration) -> Result<Option<u32>, Error> {
         let metadata = self
             .producer
@@ -178,14 +179,15 @@ impl Future for Delivery {
     type Output = Result<Acknowledged, PublishError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        // The sender lives in librdkafka's queue until the delivery report; it is dropped unanswered only with the client.
+        // The sender lives in librdkafka's queue until the delivery report. Only the client's end drops it
+        // unanswered.
         Pin::new(&mut self.0)
             .poll(context)
             .map(|answer| answer.unwrap_or(Err(PublishError::Failed { code: "client" })))
     }
 }
 
-type Answer = oneshot::Sender<Result<Acknowledged, PublishError>>;
+type AnswerSender = oneshot::Sender<Result<Acknowledged, PublishError>>;
 
 struct Acknowledgements {
     observer: Observer,
@@ -196,7 +198,7 @@ struct Acknowledgements {
 observed!(Acknowledgements);
 
 impl ProducerContext for Acknowledgements {
-    type DeliveryOpaque = Box<Answer>;
+    type DeliveryOpaque = Box<AnswerSender>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, answer: Self::DeliveryOpaque) {
         let outcome = match result {
@@ -207,7 +209,7 @@ impl ProducerContext for Acknowledgements {
             }
             Err((error, _)) => Err(PublishError::from(error)),
         };
-        // Nobody waits any more where the request's deadline has passed.
+        // If the request's deadline has passed, the receiver is gone.
         let _ = answer.send(outcome);
     }
 }

@@ -6,6 +6,10 @@ use std::sync::Arc;
 use rdkafka::Message;
 use rdkafka::message::{BorrowedMessage, Header, Headers, OwnedHeaders};
 
+/// Largest record that our producers send by default, in bytes. It equals the limit of the topics that carry
+/// whole webhooks.
+pub const RECORD_BYTES_MAX: u32 = 4 << 20;
+
 /// The offset of a record that exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordOffset(pub i64);
@@ -15,8 +19,8 @@ pub struct RecordOffset(pub i64);
 pub struct NextOffset(pub i64);
 
 impl RecordOffset {
-    /// The position after this record. The only place where one is added to an offset: committing a record's own offset
-    /// is the commonest mistake with this API.
+    /// The position after this record. The only place where one is added to an offset: committing a record's
+    /// own offset is the commonest mistake with this API.
     #[must_use]
     pub fn next(self) -> NextOffset {
         NextOffset(self.0.saturating_add(1))
@@ -100,7 +104,8 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// Copies a message out of the client's buffers. `topics` are the names subscribed to, shared by every record.
+    /// Copies a message out of the client's buffers. `topics` are the names subscribed to, shared by every
+    /// record.
     pub(crate) fn copy_of(message: &BorrowedMessage<'_>, topics: &[Arc<str>]) -> Self {
         let name = message.topic();
         let headers = message.headers().map(|headers| {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use kafka::transaction::{Bell, Rebalanced};
+use kafka::transaction::{Rebalanced, WakeHandle};
 use tracing::info;
 
 use super::watch::activity::Task;
@@ -21,7 +21,7 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// A worker, as the control thread sees it.
 pub(super) struct WorkerHandle {
     pub(super) commands: Sender<WorkerCommand>,
-    pub(super) bell: Bell,
+    pub(super) bell: WakeHandle,
 }
 
 pub(super) struct Control<'a> {
@@ -157,7 +157,7 @@ impl<'a> Control<'a> {
         let worker = &self.workers[worker];
         // The send fails only where the worker has ended, and then its report says so.
         let _ = worker.commands.send(command);
-        worker.bell.ring();
+        worker.bell.wake();
     }
 
     fn handle_reports(&mut self) -> Result<(), SessionError> {

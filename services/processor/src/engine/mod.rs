@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use kafka::Connection;
 use kafka::consumer::Group;
-use kafka::transaction::{Bell, Member, TransactionLimits};
+use kafka::transaction::{Member, TransactionLimits, WakeHandle};
 use lifecycle::{Stop, Vital};
 use schemas::topic::{Topic, Topics};
 use thiserror::Error;
@@ -168,10 +168,10 @@ impl Engine<'_> {
         std::thread::scope(|scope| {
             let (reports, reported) = channel();
             let workers = self.start_workers(scope, &session, &reports);
-            let bells: Vec<Bell> = workers.iter().map(|worker| worker.bell.clone()).collect();
+            let bells: Vec<WakeHandle> = workers.iter().map(|worker| worker.bell.clone()).collect();
             let outcome = Control::new(&session, workers, reported, restorer).run();
             failed.store(true, Ordering::Relaxed);
-            bells.iter().for_each(Bell::ring);
+            bells.iter().for_each(WakeHandle::wake);
             outcome
         })
     }
@@ -186,8 +186,8 @@ impl Engine<'_> {
         let mut handles = Vec::new();
         for (number, activity) in session.watch.workers().iter().enumerate() {
             let (commands, received): (_, Receiver<_>) = channel();
-            let inbox = session.member.inbox();
-            let bell = inbox.bell();
+            let inbox = session.member.partition_queue();
+            let bell = inbox.wake_handle();
             let interval = self.settings.commit_interval;
             let worker = Worker::new(WorkerParts {
                 session,

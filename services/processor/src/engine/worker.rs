@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::{Duration, Instant};
 
-use kafka::transaction::{Arrival, Inbox, Member};
+use kafka::transaction::{Arrival, Member, PartitionQueue};
 use schemas::topic::Topic;
 use tracing::{error, info, warn};
 
@@ -66,7 +66,7 @@ pub(super) struct WorkerParts<'a> {
     pub(super) schedule: CommitSchedule,
     pub(super) commands: Receiver<WorkerCommand>,
     pub(super) reports: Sender<WorkerReport>,
-    pub(super) inbox: Inbox,
+    pub(super) inbox: PartitionQueue,
     pub(super) producer: Producer,
 }
 
@@ -76,7 +76,7 @@ pub(super) struct Worker<'a> {
     schedule: CommitSchedule,
     commands: Receiver<WorkerCommand>,
     reports: Sender<WorkerReport>,
-    inbox: Inbox,
+    inbox: PartitionQueue,
     producer: Producer,
     partitions: BTreeMap<i32, OwnedPartition>,
     batch: RecordBatch,
@@ -184,7 +184,7 @@ impl<'a> Worker<'a> {
         self.returned(Duration::ZERO, false, now);
         while self.batch.has_room(settings.batch_records, bytes_max) {
             let wait = if self.batch.is_empty() { IDLE_WAIT } else { due.saturating_duration_since(now) };
-            let arrival = self.inbox.take(wait)?;
+            let arrival = self.inbox.poll(wait)?;
             now = Instant::now();
             self.returned(wait, matches!(arrival, Arrival::Nothing), now);
             match arrival {

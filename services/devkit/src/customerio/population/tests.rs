@@ -33,8 +33,8 @@ fn the_seed_alone_decides() {
 }
 
 /// Guards reproducibility across machines and versions: a failed run's seed must replay elsewhere. Each id is
-/// drawn after all that came before, so it tells of every draw. If the generator is changed on purpose, so are
-/// these.
+/// drawn after all that came before, so it tells of every draw. If the generator is changed on purpose, so
+/// are these.
 #[test]
 fn a_seed_draws_the_same_on_every_machine() {
     let population = Population::new(1, 500);

@@ -135,7 +135,8 @@ impl Track {
         self.with(|state| state.faults.queue.push_back(fault));
     }
 
-    /// The next `times` operations on that person are refused: an entry in a 207, the batch otherwise applied.
+    /// The next `times` operations on that person are refused: an entry in a 207, the batch otherwise
+    /// applied.
     pub fn reject(&self, identifier: Identifier, times: u32) {
         self.with(|state| state.faults.rejections.insert(identifier, times));
     }

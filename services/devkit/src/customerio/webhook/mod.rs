@@ -36,9 +36,9 @@ pub struct Settings {
     pub lanes: usize,
     /// New calls per second at most, at least 0.001; none is as fast as the receiver answers.
     pub pace_per_s: Option<f64>,
-    /// How much faster than the vendor's the clock of waits and backoffs runs, at least 1: with 3,600 the hour
-    /// passes in a second, and the seven days after which an event is given up in 168. No wait is shorter
-    /// than 50 ms.
+    /// How much faster than the vendor's the clock of waits and backoffs runs, at least 1: with 3,600 the
+    /// hour passes in a second, and the seven days after which an event is given up in 168. No wait is
+    /// shorter than 50 ms.
     pub clock_factor: f64,
 }
 

@@ -46,7 +46,8 @@ impl Schedule {
     }
 }
 
-/// Each outcome gets a place drawn from the window behind its own; a copy one from anywhere after that window.
+/// Each outcome gets a place drawn from the window behind its own; a copy one from anywhere after that
+/// window.
 fn order(count: usize, disorder: &Disorder) -> Vec<usize> {
     let mut dice = Dice::new(disorder.seed, 3);
     let window = disorder.window.max(1);

@@ -1,7 +1,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// A node's place in its cluster: what tells its settings from those of the others. All ports are of 127.0.0.1.
+/// A node's place in its cluster: what tells its settings from those of the others. All ports are of
+/// 127.0.0.1.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Seat {
     /// From 1 on.
@@ -56,13 +57,15 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ),
     // As strict as a well-kept cluster.
     ("auto.create.topics.enable", "false", "a misspelt topic must be an error here too"),
-    // The largest raw record, 16 MiB of body and its frame. Topics ask for it themselves by `max.message.bytes`.
+    // The largest raw record, 16 MiB of body and its frame. Topics ask for it themselves by
+    // `max.message.bytes`.
     ("replica.fetch.max.bytes", "17825792", "never below what a topic may hold"),
     // A small heap.
     ("log.cleaner.dedupe.buffer.size", "16777216", "half of a 256 MiB heap otherwise"),
 ];
 
-/// Settings that name how many copies there are. What isn't asked for by name (a topic made without them) gets as many too.
+/// Settings that name how many copies there are. What isn't asked for by name (a topic made without them)
+/// gets as many too.
 const COPIES: &[&str] = &[
     "default.replication.factor",
     "offsets.topic.replication.factor",
@@ -115,8 +118,8 @@ fn escaped(value: &str) -> String {
     value.replace('\\', "\\\\")
 }
 
-/// What the JVM is told besides. The broker's own log is quiet but for its life, its groups and its transactions, which is what a
-/// failed test is explained by.
+/// What the JVM is told besides. The broker's own log is quiet but for its life, its groups and its
+/// transactions, which is what a failed test is explained by.
 pub(super) const JVM: &[&str] = &[
     "-XX:+UseSerialGC",
     "-XX:+ExitOnOutOfMemoryError",
@@ -131,12 +134,13 @@ pub(super) const JVM: &[&str] = &[
     "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.coordinator.transaction=info",
 ];
 
-/// What the JVM of a node is told besides that is needed for seconds: the second compiler would be at work for its first minutes,
-/// on cores that a test wants for itself. 256 MiB of heap make about 300 MB of process.
+/// What the JVM of a node is told besides that is needed for seconds: the second compiler would be at work
+/// for its first minutes, on cores that a test wants for itself. 256 MiB of heap make about 300 MB of
+/// process.
 pub(super) const JVM_OF_A_SHORT_LIFE: &[&str] = &["-Xmx256m", "-XX:TieredStopAtLevel=1"];
 
-/// What the JVM of a node is told besides that lives for minutes and more: the heap that Kafka's own start script gives it. With 256 MiB
-/// it stands still for 30 ms twice a second under load.
+/// What the JVM of a node is told besides that lives for minutes and more: the heap that Kafka's own start
+/// script gives it. With 256 MiB it stands still for 30 ms twice a second under load.
 pub(super) const JVM_OF_A_LONG_LIFE: &[&str] = &["-Xms1g", "-Xmx1g"];
 
 #[cfg(test)]

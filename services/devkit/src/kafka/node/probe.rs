@@ -1,5 +1,6 @@
-//! When a node serves: it answers Kafka's own Metadata request with *our* cluster id, live brokers, and a leader for
-//! every partition. A port that merely accepts connections may be somebody else's, or a broker that is still reading its logs.
+//! When a node serves: it answers Kafka's own Metadata request with *our* cluster id, live brokers, and a
+//! leader for every partition. A port that only accepts connections may belong to another program, or to a
+//! broker that is still reading its logs.
 //!
 //! The bytes are Metadata version 4, the oldest that Kafka 4 is asked for here.
 
@@ -29,13 +30,13 @@ struct Partition {
     in_sync: Vec<i32>,
 }
 
-/// What is waited for.
+/// The state that is awaited.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted<'a> {
     pub(super) cluster_id: &'a str,
     /// The node that is asked.
     pub(super) node: i32,
-    /// Who must be live, in its eyes.
+    /// Nodes that it must know as live.
     pub(super) live: &'a [i32],
 }
 
@@ -54,7 +55,7 @@ fn lack(metadata: &Metadata, wanted: Wanted<'_>) -> Option<String> {
     if let Some(absent) = wanted.live.iter().find(|id| !metadata.live.contains(id)) {
         return Some(format!("broker {absent} is not yet registered"));
     }
-    // What is missing because another node is down is not this one's to bring.
+    // A copy that is missing because another node is down does not count against this node.
     let complete =
         metadata.partitions.iter().filter(|it| it.replicas.iter().all(|id| metadata.live.contains(id)));
     let waiting = complete.filter(|it| it.leader < 0 || it.lacks(wanted.node)).count();
@@ -68,14 +69,14 @@ impl Partition {
     }
 }
 
-/// Asks for everything.
+/// A request for all topics.
 pub(super) fn metadata(address: SocketAddr) -> io::Result<Metadata> {
     // All topics (a null array), none to be created.
     let answer = call(address, METADATA, METADATA_VERSION, &[0xff, 0xff, 0xff, 0xff, 0])?;
     parse(&answer).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the answer is not Kafka's"))
 }
 
-/// One request on a connection of its own; the answer's frame.
+/// Sends one request on a new connection. Returns the frame of the answer.
 pub(super) fn call(address: SocketAddr, api: i16, version: i16, body: &[u8]) -> io::Result<Vec<u8>> {
     let mut request = Vec::new();
     request.extend(api.to_be_bytes());

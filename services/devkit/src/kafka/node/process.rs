@@ -5,10 +5,12 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The child's leash. A shell forks a keeper, which reads the pipe that we hold, and then becomes the program itself
-/// (so that our child's pid is the program's). The keeper sends the signal that a word stands for; told `released`, it goes
-/// away. And when the pipe closes without a word, as it does however we die, it kills. `PR_SET_PDEATHSIG` would fire when
-/// the *thread* that started the child ends, and needs `unsafe`.
+/// Ties the child's life to ours. A shell forks a keeper and then becomes the program, so that our child's
+/// pid is the program's. The keeper reads a pipe that we hold. A word on the pipe makes it send a signal;
+/// `released` ends it. When the pipe closes without a word, as it does however we die, the keeper kills the
+/// program.
+///
+/// `PR_SET_PDEATHSIG` would fire when the *thread* that started the child ends, and needs `unsafe`.
 const KEEPER: &str = r#"
 exec 3<&0
 (
@@ -26,7 +28,7 @@ exec "$@" 3<&- </dev/null
 "#;
 
 const POLL: Duration = Duration::from_millis(20);
-/// How long the keeper may take to send a signal; alone it is a millisecond.
+/// How long the keeper may take to send a signal. On an idle machine it takes a millisecond.
 const HEARD_MAX: Duration = Duration::from_secs(10);
 
 /// A program that never outlives us. Dropping it kills it.
@@ -37,8 +39,8 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts `program` with its output appended to `log`, in a process group of its own: Ctrl-C in the terminal
-    /// is for us, who then stop it when it is no longer needed.
+    /// Starts `program` with its output appended to `log`, in its own process group. So Ctrl-C in the
+    /// terminal reaches only us, and we stop the program when it is no longer needed.
     pub(super) fn spawn(program: &mut Command, log: &File) -> Result<Process, Error> {
         let shared = || log.try_clone().map_err(|source| Error::Log { source });
         let mut child = Command::new("sh")
@@ -64,13 +66,13 @@ impl Process {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// SIGSTOP; when this returns, it stands still. It may have ended instead.
+    /// SIGSTOP. On return the program is stopped, or it has ended.
     pub(super) fn pause(&mut self) {
         let _ = self.leash.write_all(b"pause\n");
         self.await_standing(true);
     }
 
-    /// SIGCONT; when this returns, it runs.
+    /// SIGCONT. On return the program runs.
     pub(super) fn resume(&mut self) {
         let _ = self.leash.write_all(b"resume\n");
         self.await_standing(false);
@@ -83,7 +85,7 @@ impl Process {
         }
     }
 
-    /// Whether the system has stopped it: the field behind its name, which is in parentheses.
+    /// Whether the system has stopped it: the state field follows the name, which is in parentheses.
     fn stands_still(&self) -> bool {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
         stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'))
@@ -92,14 +94,14 @@ impl Process {
     /// SIGTERM, then up to `patience` for it to end, then SIGKILL.
     pub(super) fn stop(mut self, patience: Duration) {
         let asked = Instant::now();
-        // One that stands still would not hear it.
+        // A stopped program would not receive SIGTERM.
         let _ = self.leash.write_all(b"resume\nterm\n");
         while !self.ended() && asked.elapsed() < patience {
             std::thread::sleep(POLL);
         }
     }
 
-    /// SIGKILL; when this returns, its ports are free.
+    /// SIGKILL. On return its ports are free.
     pub(super) fn kill(self) {}
 }
 
@@ -107,7 +109,8 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        // Only now, and only in words: a keeper that finds the pipe closed would kill whoever has the pid by then.
+        // The keeper is released only now, and by a word. If it found the pipe closed, it would kill the
+        // process that has the pid by then.
         let _ = self.leash.write_all(b"released\n");
     }
 }

@@ -91,7 +91,8 @@ fn two_nodes_at_once_are_two_clusters() {
 
 #[test]
 fn a_node_dies_with_a_parent_that_was_killed() {
-    // This very test binary is the parent: started once more, with a folder, it starts a node and waits to be killed.
+    // This very test binary is the parent: started once more, with a folder, it starts a node and waits to be
+    // killed.
     const PARENT: &str = "DEVKIT_TEST_PARENT";
     const NAME: &str = "kafka::node::tests::a_node_dies_with_a_parent_that_was_killed";
     if let Some(dir) = std::env::var_os(PARENT) {

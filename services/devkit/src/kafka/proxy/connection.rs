@@ -10,10 +10,10 @@ use std::time::Duration;
 /// How long a broker may take to accept.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 
-/// One client's connection and its continuation to the broker, carried by two threads.
+/// A client's connection and the connection to the broker for it, served by two threads.
 ///
-/// A request that a rule has let the broker see is worth more than its client: while one is held or unanswered, the connection to
-/// the broker stays, whatever the client does.
+/// While a request on which a rule acted is held or unanswered, the connection to the broker stays open,
+/// whatever the client does.
 #[derive(Debug)]
 pub(super) struct Connection {
     node: usize,
@@ -24,14 +24,14 @@ pub(super) struct Connection {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The client's side has ended: nothing of it goes on, but answers to what a rule acted on are awaited.
+    /// The client's side has ended. Only answers to requests on which a rule acted are still awaited.
     client_gone: bool,
-    /// By correlation id: whose answer a rule wants to know of.
+    /// Correlation ids of requests whose answers a rule awaits.
     awaited: BTreeMap<i32, Arc<Armed>>,
 }
 
 impl Connection {
-    /// Connects to the broker and starts to carry.
+    /// Connects to the broker and starts both threads.
     pub(super) fn open(
         node: usize,
         client: TcpStream,
@@ -48,7 +48,7 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Ends the client's side; the broker's with it, unless a rule still waits there.
+    /// Ends the client's side, and the broker's side too unless a rule awaits an answer there.
     pub(super) fn cut(&self) {
         let mut state = locked(&self.state);
         state.client_gone = true;
@@ -76,8 +76,9 @@ impl Connection {
         self.cut();
     }
 
-    /// The rule that acts on `request`. Where that lets the broker see it, the connection to the broker outlives the client's from here
-    /// on: noted before anybody can hear that the rule has struck, and cut.
+    /// The rule that acts on `request`. If the broker is to see the request, its connection outlives the
+    /// client's from here on. That is recorded before a test can learn that the rule has acted, because the
+    /// test may then cut the connection.
     fn judge(&self, request: &Request, book: &Book) -> Option<Arc<Armed>> {
         let mut state = locked(&self.state);
         let armed = book.judge(request)?;
@@ -92,7 +93,8 @@ impl Connection {
             let correlation = Fields::of_frame(&frame).int32();
             let awaited = correlation.and_then(|id| locked(&self.state).awaited.remove(&id));
             let is_lost = awaited.as_ref().is_some_and(|armed| armed.action() == Action::LoseReply);
-            // Told before the client can know: who has seen the client's success finds the answer noted.
+            // Record the answer before forwarding it: a test that saw the client succeed must find it
+            // recorded.
             if let Some(armed) = awaited {
                 armed.answered();
             }
@@ -104,7 +106,7 @@ impl Connection {
                 break;
             }
         }
-        // The broker has ended it, or nobody waits any more.
+        // The broker has ended the connection, or no rule awaits an answer any more.
         let _ = self.broker.shutdown(Shutdown::Both);
         self.cut();
     }

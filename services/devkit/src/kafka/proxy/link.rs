@@ -5,7 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, Weak};
 use std::thread::JoinHandle;
 
-/// The way between all clients and one broker. Where the broker is down, connections end as soon as they are made.
+/// The link between all clients and one broker. While the broker is down, connections end as soon as they are
+/// made.
 #[derive(Debug)]
 pub struct Link {
     port: u16,
@@ -36,20 +37,20 @@ impl Link {
         Link { port, state, accepting: Some(std::thread::spawn(accept)) }
     }
 
-    /// From now on it leads to this port of the broker; answers its own.
+    /// Makes the link lead to this port of the broker. Returns the link's own port.
     pub(in crate::kafka) fn lead_to(&self, broker: u16) -> u16 {
         locked(&self.state).broker = broker;
         self.port
     }
 
-    /// Ends all connections between clients and this broker. New ones are accepted. What a rule holds back on one is delivered
-    /// all the same when its time comes.
+    /// Ends all connections between clients and this broker. New ones are accepted. A request that a rule
+    /// holds is still delivered when it is released.
     pub fn cut(&self) {
         locked(&self.state).cut();
     }
 
-    /// As [`Self::cut`], and new connections end at once, until [`Self::join`]: a partition between clients and this broker,
-    /// of which the other brokers notice nothing.
+    /// As [`Self::cut`], and new connections end at once, until [`Self::join`]: a network partition between
+    /// clients and this broker, which the other brokers do not notice.
     pub fn part(&self) {
         let mut state = locked(&self.state);
         state.parted = true;
@@ -69,8 +70,8 @@ impl State {
     }
 }
 
-/// Takes a client in, or turns it away; `false` where there is nothing more to do. Under the lock, so that no connection slips
-/// through while the link is being parted.
+/// Serves or refuses a client. Returns false if the link has ended. Runs under the lock, so that no
+/// connection slips through while the link is being parted.
 fn admit(state: &Mutex<State>, node: usize, client: TcpStream, book: &Arc<Book>) -> bool {
     let mut state = locked(state);
     if !state.parted && !state.ended {
@@ -90,7 +91,7 @@ impl Drop for Link {
             state.ended = true;
             state.cut();
         }
-        // The accepting thread waits for a client: be one.
+        // The accepting thread waits for a client, so connect once.
         let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
         if let Some(accepting) = self.accepting.take() {
             let _ = accepting.join();

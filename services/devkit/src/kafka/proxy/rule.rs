@@ -9,17 +9,17 @@ use std::time::Duration;
 pub enum Action {
     /// The broker never sees it, and the client's connection ends.
     Drop,
-    /// The broker sees it and answers; instead of the answer, the client's connection ends.
+    /// The broker sees it and answers. The client gets no answer: its connection ends.
     LoseReply,
-    /// It comes to the broker this much later, and with it all that the client sends after it on this connection. It comes even
-    /// where the client has given the connection up.
+    /// The broker gets it this much later, and so everything that the client sends after it on this
+    /// connection. The broker gets it even if the client has closed the connection.
     Delay(Duration),
-    /// As a delay, until [`Strike::release`]. With [`Link::cut`](super::Link::cut) in between, it is delivered from a connection
-    /// that its client knows nothing of any more: the late request that KIP-890 is about.
+    /// Held until [`Strike::release`]. With [`Link::cut`](super::Link::cut) in between, the broker gets it
+    /// from a connection that the client no longer has: the late request that KIP-890 is about.
     Hold,
 }
 
-/// What shall happen to which request.
+/// Which request, and what happens to it.
 pub struct Rule {
     api: Api,
     action: Action,
@@ -37,7 +37,7 @@ impl Rule {
         Rule { api, action, skipped: 0, times: 1, condition: Box::new(|_| true) }
     }
 
-    /// Only requests of which this is true.
+    /// Only requests for which this returns true.
     #[must_use]
     pub fn when(mut self, condition: impl Fn(&Request) -> bool + Send + Sync + 'static) -> Rule {
         self.condition = Box::new(condition);
@@ -58,7 +58,7 @@ impl Rule {
         self
     }
 
-    /// So many in a row; `u32::MAX` for as long as it is armed.
+    /// This many in a row; `u32::MAX` for as long as the rule is armed.
     #[must_use]
     pub fn times(mut self, times: u32) -> Rule {
         self.times = times;
@@ -73,7 +73,7 @@ impl fmt::Debug for Rule {
     }
 }
 
-/// A rule that is armed. Dropping it takes the rule back, and lets go of what it holds.
+/// An armed rule. Dropping it disarms the rule and releases what it holds.
 #[derive(Debug)]
 #[must_use = "dropping it takes the rule back"]
 pub struct Strike {
@@ -88,20 +88,21 @@ impl Strike {
         Strike { armed, book: Arc::clone(book) }
     }
 
-    /// Waits until the rule has acted, and answers what it acted on last; `None` where it hasn't within `patience`.
+    /// Waits until the rule has acted, and returns the request on which it acted last; `None` if it has not
+    /// within `patience`.
     #[must_use]
     pub fn await_struck(&self, patience: Duration) -> Option<Request> {
         self.armed.wait(patience, |progress| progress.struck.is_some()).struck.clone()
     }
 
-    /// Waits until a broker has answered a request that the rule acted on, whether or not the answer came to the client;
-    /// says whether it has within `patience`.
+    /// Waits until a broker has answered a request on which the rule acted, whether or not the client got the
+    /// answer. Returns whether that happened within `patience`.
     #[must_use]
     pub fn await_answered(&self, patience: Duration) -> bool {
         self.armed.wait(patience, |progress| progress.answered).answered
     }
 
-    /// Lets go of what is held: it is on its way to the broker now.
+    /// Releases what is held, on its way to the broker.
     pub fn release(&self) {
         self.armed.advance(|progress| progress.released = true);
     }
@@ -114,7 +115,7 @@ impl Drop for Strike {
     }
 }
 
-/// A rule and how far it has come.
+/// A rule and how often it has acted.
 #[derive(Debug)]
 pub(super) struct Armed {
     rule: Rule,
@@ -187,7 +188,7 @@ struct Pages {
 }
 
 impl Book {
-    /// Counts the request; answers the rule that acts on it.
+    /// Counts the request. Returns the rule that acts on it.
     pub(super) fn judge(&self, request: &Request) -> Option<Arc<Armed>> {
         let mut pages = locked(&self.pages);
         *pages.requests.entry(request.api).or_default() += 1;

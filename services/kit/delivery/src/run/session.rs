@@ -35,7 +35,7 @@ pub(super) enum End {
 /// A consumer and what watches it.
 pub(super) struct Session<'a> {
     consumer: Consumer,
-    batch: consumer::Batch,
+    batch: consumer::BatchLimits,
     context: &'a Context,
     readiness: &'a Readiness<'a>,
     ends: EndsAsker,

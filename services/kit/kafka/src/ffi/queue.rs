@@ -1,4 +1,4 @@
-//! A queue of an application's own, into which a consumer's partitions are led.
+//! A queue of our own, to which a consumer's partitions are forwarded.
 
 #![allow(unsafe_code)]
 
@@ -14,8 +14,9 @@ use rdkafka_sys as sys;
 use super::millis;
 use crate::record::{Incoming, RecordOffset};
 
-/// Why not the wrapper's partition queues: each has to be asked by itself, so a worker with many partitions would ask in turn,
-/// and wait at one while another has records. Here many partitions are led into one queue, and one wait serves them all.
+/// Why not the wrapper's partition queues: each must be polled by itself. A worker with many partitions would
+/// wait at one while another has records. Here many partitions are forwarded to one queue, and one wait
+/// serves them all.
 pub(crate) struct Queue<C: ConsumerContext + 'static> {
     queue: ptr::NonNull<sys::rd_kafka_queue_t>,
     consumer: Arc<BaseConsumer<C>>,
@@ -26,9 +27,9 @@ unsafe impl<C: ConsumerContext + 'static> Send for Queue<C> {}
 // SAFETY: as above.
 unsafe impl<C: ConsumerContext + 'static> Sync for Queue<C> {}
 
-/// What a queue gave.
+/// What a poll of the queue returned.
 pub(crate) enum Popped {
-    /// Nothing in time, or the wait was broken off.
+    /// Nothing: the time was over, or the thread was woken.
     Nothing,
     /// A record.
     Record(Incoming),
@@ -43,10 +44,11 @@ impl<C: ConsumerContext + 'static> Queue<C> {
         Self { queue: ptr::NonNull::new(queue).expect("librdkafka makes a queue or aborts"), consumer }
     }
 
-    /// Leads what comes of `partition` into this queue, from now on.
-    pub(crate) fn lead(&self, topic: &str, partition: i32) {
+    /// Forwards the records of `partition` to this queue, from now on.
+    pub(crate) fn forward_from(&self, topic: &str, partition: i32) {
         let topic = CString::new(topic).expect("a topic's name has no NUL");
-        // SAFETY: consumer and queue are live; the partition's queue is counted, and this reference to it given back.
+        // SAFETY: consumer and queue are live; the partition's queue is counted, and this reference to it
+        // given back.
         unsafe {
             let native = self.consumer.client().native_ptr();
             let source = sys::rd_kafka_queue_get_partition(native, topic.as_ptr(), partition);
@@ -57,15 +59,17 @@ impl<C: ConsumerContext + 'static> Queue<C> {
         }
     }
 
-    /// Breaks a wait off that is going on, or the next one.
+    /// Ends the current wait, or the next one if no thread waits now.
     pub(crate) fn wake(&self) {
         // SAFETY: the queue is live.
         unsafe { sys::rd_kafka_queue_yield(self.queue.as_ptr()) }
     }
 
-    /// Waits at most `wait`. Records of a partition that was taken away or moved meanwhile are left out by librdkafka.
+    /// Waits at most `wait`. librdkafka leaves out the records of a partition that was revoked or moved
+    /// meanwhile.
     pub(crate) fn pop(&self, topic: &Arc<str>, wait: Duration) -> Popped {
-        // SAFETY: the queue is live; the message is ours until it is destroyed below, and everything is copied before.
+        // SAFETY: the queue is live; the message is ours until it is destroyed below, and everything is
+        // copied before.
         unsafe {
             let Some(message) = sys::rd_kafka_consume_queue(self.queue.as_ptr(), millis(wait)).as_ref()
             else {

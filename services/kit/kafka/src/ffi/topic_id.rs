@@ -6,8 +6,8 @@ use rdkafka::client::Client;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka_sys as sys;
 
-/// Asks the controller for the ids of `topics`, in their order. `None` is a topic without one: the broker knows no ids
-/// (before Kafka 2.8), or no such topic.
+/// Asks the controller for the ids of `topics`, in their order. `None` is a topic without one: the broker
+/// knows no ids (before Kafka 2.8), or no such topic.
 ///
 /// Why not the wrapper: its admin client has no `DescribeTopics`, and its metadata leaves the id out.
 pub(crate) fn topic_ids<C: ClientContext>(
@@ -20,8 +20,8 @@ pub(crate) fn topic_ids<C: ClientContext>(
         return Err(RDKafkaErrorCode::InvalidArgument);
     }
     let mut pointers: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
-    // SAFETY: the client and the names outlive the call; each object made here is destroyed below, after its last use: the
-    // topics' descriptions live as long as the event.
+    // SAFETY: the client and the names outlive the call; each object made here is destroyed below, after its
+    // last use: the topics' descriptions live as long as the event.
     unsafe {
         let native = client.native_ptr();
         let asked = sys::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
@@ -30,7 +30,8 @@ pub(crate) fn topic_ids<C: ClientContext>(
             sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS,
         );
         let millis = super::millis(timeout);
-        // Refused only out of its range, which leaves the client's own timeout; the poll below is bounded either way.
+        // Refused only out of its range, which leaves the client's own timeout; the poll below is bounded
+        // either way.
         let _ = sys::rd_kafka_AdminOptions_set_request_timeout(options, millis, std::ptr::null_mut(), 0);
         let queue = sys::rd_kafka_queue_new(native);
         sys::rd_kafka_DescribeTopics(native, asked, options, queue);

@@ -14,32 +14,32 @@ use crate::error::{leaves_records_out, refuse_if_fatal};
 use crate::ffi::Queue;
 use crate::{Connection, Error, NextOffset};
 
-use super::inbox::Inbox;
+use super::partition_queue::PartitionQueue;
 use super::positions::{self, Committed};
 
 /// A group member of the input topic whose offsets are committed only inside transactions.
 ///
-/// One thread polls it, which keeps the membership alive. Records come by [`Inbox`]es, each read by a thread of its own, so
-/// that a rebalance can be told, and answered, while transactions go on elsewhere.
+/// One thread polls the member, which keeps the membership alive. Records arrive in [`PartitionQueue`]s, each
+/// polled by another thread, so that a rebalance can be reported and answered while transactions go on.
 pub struct Member {
     consumer: Arc<BaseConsumer<Rebalances>>,
     topic: Arc<str>,
 }
 
-/// Partitions that came or went.
+/// Partitions that were assigned or revoked.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Rebalanced {
-    /// Came. They are paused until [`Member::start`].
+    /// Assigned. They are paused until [`Member::start`].
     Assigned(Vec<i32>),
-    /// Are to go. Nobody else gets them before [`Member::release`], unless they are lost already.
+    /// Revoked. No other member gets them before [`Member::release`], unless they are lost already.
     Revoked(Vec<i32>, Revocation),
 }
 
 impl Member {
-    /// Joins `group` for `topic`. An inbox fetches `prefetch_bytes` ahead at most.
+    /// Joins `group` for `topic`. At most `prefetch_bytes` are fetched ahead.
     ///
     /// # Errors
-    /// Where the client refuses its settings.
+    /// If the client refuses its settings.
     pub fn join(
         connection: &Connection,
         group: &Group,
@@ -60,11 +60,11 @@ impl Member {
             .set("isolation.level", "read_committed")
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
-            // A lost position is a fault to be looked at, never a reason to jump.
+            // A lost position is an error for the operator. Never jump to another offset.
             .set("auto.offset.reset", "error")
-            // The end of a partition is news: time may pass by itself from there on.
+            // The processor needs to know the end of a partition: from there on, time passes without records.
             .set("enable.partition.eof", "true")
-            // A fetch names every partition, and without this each record that comes would answer one at once.
+            // A fetch names every partition. Without a minimum, each new record would end a fetch at once.
             .set("fetch.min.bytes", "65536")
             .set("fetch.wait.max.ms", "25")
             .set("fetch.queue.backoff.ms", "5")
@@ -80,14 +80,14 @@ impl Member {
         Ok(Self { consumer: Arc::new(consumer), topic: Arc::from(topic) })
     }
 
-    /// Waits at most `wait` for partitions to come or go.
+    /// Waits at most `wait` for partitions to be assigned or revoked.
     ///
     /// # Errors
-    /// Where the topic is missing, the broker refuses this client, or the client is unusable. A lost broker is none: it is
-    /// waited for.
+    /// If the topic is missing, the broker refuses this client, or the client is unusable. A lost connection
+    /// is not an error.
     pub fn poll(&self, wait: Duration) -> Result<Vec<Rebalanced>, Error> {
         match self.consumer.poll(wait) {
-            // Of a partition that has not been started: it will be read again from where it starts.
+            // From a partition that has not been started. `start` reads it again from its position.
             Some(Ok(_) | Err(KafkaError::PartitionEOF(_))) | None => {}
             Some(Err(error)) => {
                 refuse_if_fatal(self.consumer.client())?;
@@ -97,57 +97,57 @@ impl Member {
         Ok(std::mem::take(&mut *locked(&self.consumer.context().events)))
     }
 
-    /// Gives partitions back that [`Rebalanced::Revoked`] named. From here on, somebody else may have them.
+    /// Gives back partitions that [`Rebalanced::Revoked`] named. From here on, another member may have them.
     ///
     /// # Errors
-    /// Where the client refuses.
+    /// If the client refuses.
     pub fn release(&self, partitions: &[i32]) -> Result<(), Error> {
         let failed = |source| Error::of("give partitions back", source);
         locked(&self.consumer.context().unreleased).retain(|partition| !partitions.contains(partition));
         self.consumer.incremental_unassign(&self.list(partitions)).map_err(failed)
     }
 
-    /// An inbox, empty until partitions are started into it. It must be dropped before this member is.
+    /// A queue, empty until partitions are started into it. It must be dropped before this member is.
     #[must_use]
-    pub fn inbox(&self) -> Inbox {
-        Inbox::new(Queue::new(Arc::clone(&self.consumer)), Arc::clone(&self.topic))
+    pub fn partition_queue(&self) -> PartitionQueue {
+        PartitionQueue::new(Queue::new(Arc::clone(&self.consumer)), Arc::clone(&self.topic))
     }
 
-    /// Lets records of `partition` come, from `next`, into `inbox`.
+    /// Makes the records of `partition`, from `next`, arrive in `queue`.
     ///
     /// # Errors
-    /// Where the partition is no longer assigned.
-    pub fn start(&self, partition: i32, next: NextOffset, inbox: &Inbox) -> Result<(), Error> {
+    /// If the partition is no longer assigned.
+    pub fn start(&self, partition: i32, next: NextOffset, queue: &PartitionQueue) -> Result<(), Error> {
         let failed = |source| Error::of("start a partition", source);
-        inbox.lead(partition);
+        queue.forward_from(partition);
         self.consumer
             .seek(&self.topic, partition, Offset::Offset(next.0), Connection::METADATA_TIMEOUT)
             .map_err(failed)?;
         self.consumer.resume(&self.list(&[partition])).map_err(failed)
     }
 
-    /// What the group has committed for `partitions`, in their order, once no transaction on them is undecided (KIP-447's
-    /// stable offsets).
+    /// What the group has committed for `partitions`, in their order, once every transaction on them is
+    /// decided (KIP-447's stable offsets).
     ///
     /// # Errors
-    /// Where one of them is still undecided after `timeout`, or no broker answers.
+    /// If one of them is still undecided after `timeout`, or no broker answers.
     pub fn committed(&self, partitions: &[i32], timeout: Duration) -> Result<Vec<Committed>, Error> {
         positions::committed(&self.consumer, &self.topic, partitions, timeout)
     }
 
-    /// Lets no more records of `partition` come, though it stays assigned.
+    /// Stops the records of `partition`. The partition stays assigned.
     ///
     /// # Errors
-    /// Where the client refuses.
+    /// If the client refuses.
     pub fn pause(&self, partition: i32) -> Result<(), Error> {
         self.consumer.pause(&self.list(&[partition])).map_err(|source| Error::of("pause a partition", source))
     }
 
-    /// The ends of what is decided on partitions of any topics, such as changelogs, in their order: everything committed below can
-    /// be read.
+    /// The ends of what is decided on partitions of any topics, such as changelogs, in their order:
+    /// everything committed below can be read.
     ///
     /// # Errors
-    /// Where no broker answers, or one of them has no leader.
+    /// If no broker answers, or one of them has no leader.
     pub fn stable_ends(&self, partitions: &[(&str, i32)]) -> Result<Vec<NextOffset>, Error> {
         positions::stable_ends(&self.consumer, partitions)
     }
@@ -172,7 +172,7 @@ impl Member {
 }
 
 impl Drop for Member {
-    /// The client waits for every partition that it wants back, without end.
+    /// Releases what was revoked: the client would wait for it without a limit.
     fn drop(&mut self) {
         let rebalances = self.consumer.context();
         rebalances.leaving.store(true, Ordering::Relaxed);
@@ -195,16 +195,20 @@ impl std::fmt::Debug for Member {
 pub(super) struct Rebalances {
     observer: Observer,
     events: Mutex<Vec<Rebalanced>>,
-    /// Wanted back by the group, and not given back yet.
+    /// Revoked, and not released yet.
     unreleased: Mutex<Vec<i32>>,
-    /// Whether nobody is left who would answer an event.
+    /// Whether the member is being dropped, so that no caller would release partitions.
     leaving: AtomicBool,
 }
 
 impl Default for Rebalances {
     fn default() -> Self {
-        let (events, unreleased, leaving) = Default::default();
-        Self { observer: Observer::new("member"), events, unreleased, leaving }
+        Self {
+            observer: Observer::new("member"),
+            events: Mutex::default(),
+            unreleased: Mutex::default(),
+            leaving: AtomicBool::new(false),
+        }
     }
 }
 
@@ -220,8 +224,8 @@ impl ConsumerContext for Rebalances {
         let numbers: Vec<i32> = named(partitions).into_iter().map(|(_, partition)| partition).collect();
         let event = match response {
             Response::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
-                // From the beginning, but paused before the first fetch can answer: where to start is known only after the
-                // restore, and `start` seeks there.
+                // Assigned from the beginning, but paused before the first fetch can answer. The real start
+                // is known only after the restore, and `start` seeks there.
                 let beginning = partitions.set_all_offsets(Offset::Beginning);
                 let assigned = beginning.and_then(|()| consumer.incremental_assign(partitions));
                 if let Err(error) = assigned.and_then(|()| consumer.pause(partitions)) {
@@ -235,7 +239,7 @@ impl ConsumerContext for Rebalances {
                 }
                 return;
             }
-            // Given back when nothing is done for them any more: see `Member::release`.
+            // The caller gives them back once it has stopped working on them: see `Member::release`.
             _ => {
                 locked(&self.unreleased).extend(&numbers);
                 let how = if consumer.assignment_lost() { Revocation::Lost } else { Revocation::Revoked };
@@ -246,7 +250,7 @@ impl ConsumerContext for Rebalances {
     }
 }
 
-/// Whether a reader gets over `error` by itself.
+/// Succeeds if the client recovers from `error` by itself.
 pub(super) fn tolerate(topic: &str, error: KafkaError) -> Result<(), Error> {
     use rdkafka::error::RDKafkaErrorCode as Code;
     match error.rdkafka_error_code() {

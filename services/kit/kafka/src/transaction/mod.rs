@@ -1,19 +1,19 @@
-//! What an exactly-once processor needs of Kafka: a group member whose positions travel in transactions, a
+//! The tools of an exactly-once processor: a group member whose positions are committed in transactions, a
 //! transactional producer, a reader of changelogs, and the brokers' time.
 //!
-//! The order in which they are used, and why, is the processor's commit protocol; here are only the calls.
+//! The processor's commit protocol says in which order they are used, and why. Here are only the calls.
 
-mod attended;
-mod inbox;
+mod broker_time;
 mod member;
+mod partition_queue;
+mod polled_producer;
 mod positions;
 mod producer;
-mod stamp;
 mod tail;
 
-pub use inbox::{Arrival, Bell, Inbox};
+pub use broker_time::broker_time;
 pub use member::{Member, Rebalanced};
+pub use partition_queue::{Arrival, PartitionQueue, WakeHandle};
 pub use positions::Committed;
 pub use producer::{Position, Refusal, TransactionLimits, Transactional};
-pub use stamp::append_time;
 pub use tail::{Tail, TailError};

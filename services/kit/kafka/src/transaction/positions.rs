@@ -9,13 +9,14 @@ use crate::{Connection, Error, NextOffset};
 /// A partition's committed offset, read with every earlier transaction decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
-    /// The position; `None` where none was ever committed, or where it expired.
+    /// The position; `None` if none was ever committed, or it expired.
     pub next: Option<NextOffset>,
-    /// The text that was committed with it; empty where there was none.
+    /// The text that was committed with it; empty if there was none.
     pub metadata: String,
 }
 
-/// What the group of `consumer`, which reads only committed records, has committed for `partitions`, in their order.
+/// What the group of `consumer`, which reads only committed records, has committed for `partitions`, in their
+/// order.
 pub(super) fn committed<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
     topic: &str,
@@ -29,7 +30,8 @@ pub(super) fn committed<C: ConsumerContext>(
     }
     let answer = consumer.committed_offsets(asked, timeout).map_err(failed)?;
     let read = |element: rdkafka::topic_partition_list::TopicPartitionListElem<'_>| {
-        // An undecided transaction comes back as this partition's error beside an invalid offset, which looks like "none".
+        // An undecided transaction comes back as this partition's error beside an invalid offset, which looks
+        // like "none".
         element.error().map_err(failed)?;
         let next = match element.offset() {
             Offset::Offset(next) => Some(NextOffset(next)),
@@ -40,8 +42,9 @@ pub(super) fn committed<C: ConsumerContext>(
     answer.elements().into_iter().map(read).collect()
 }
 
-/// The ends of what is decided on `partitions` of any topics, in their order: everything committed below can be read. One request to
-/// each leader: on the connection that also fetches, each would wait until the broker has answered a fetch.
+/// The last stable offsets of `partitions` of any topics, in their order: everything committed below can be
+/// read. All partitions of a leader share one request. On the connection that also fetches, each request
+/// would wait until the broker has answered a fetch.
 pub(super) fn stable_ends<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
     partitions: &[(&str, i32)],
@@ -52,7 +55,8 @@ pub(super) fn stable_ends<C: ConsumerContext>(
     }
     let mut asked = TopicPartitionList::with_capacity(partitions.len());
     for (topic, partition) in partitions {
-        // In the place of a time, the end stands for itself; with read_committed, that is the last stable offset.
+        // `End` in the place of a time asks for the end of the log. With read_committed, that is the last
+        // stable offset.
         asked.add_partition_offset(topic, *partition, Offset::End).map_err(failed)?;
     }
     let answer = consumer.offsets_for_times(asked, Connection::METADATA_TIMEOUT).map_err(failed)?;

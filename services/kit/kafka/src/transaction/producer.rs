@@ -12,15 +12,15 @@ use crate::error::code_name;
 use crate::{Connection, Error, NextOffset, Outgoing, PublishError, ffi};
 
 use super::Member;
-use super::attended::Attended;
+use super::polled_producer::PolledProducer;
 
 /// Bounds of a transactional producer (E3).
 #[derive(Debug, Clone)]
 pub struct TransactionLimits {
-    /// A transaction open for longer is aborted by the broker. Not above the group's session timeout, so that a dead
-    /// member's transaction is over, or about to be, when its successor comes.
+    /// The broker aborts a transaction that is open for longer. At most the group's session timeout, so that
+    /// a dead member's transaction is over, or nearly over, when its successor starts.
     pub timeout: Duration,
-    /// A record unacknowledged for longer fails its transaction. Below `timeout`.
+    /// A record that is not acknowledged for this long fails its transaction. Below `timeout`.
     pub message_timeout: Duration,
     /// Bytes queued at most.
     pub queue_bytes: u64,
@@ -32,7 +32,7 @@ impl TransactionLimits {
     /// Longest that a transaction may be open.
     const TIMEOUT_MAX: Duration = Duration::from_secs(20);
 
-    /// Limits for a member whose group gives it up after `session_timeout`, and which may queue `queue_bytes`.
+    /// Limits for a member of a group with this `session_timeout`, which may queue `queue_bytes`.
     #[must_use]
     pub fn within(session_timeout: Duration, queue_bytes: u64) -> Self {
         let timeout = session_timeout.min(Self::TIMEOUT_MAX);
@@ -40,12 +40,12 @@ impl TransactionLimits {
             timeout,
             message_timeout: timeout * 3 / 4,
             queue_bytes,
-            message_max_bytes: schemas::topic::RECORD_BYTES_MAX,
+            message_max_bytes: crate::RECORD_BYTES_MAX,
         }
     }
 }
 
-/// Why a transaction did not go on.
+/// Why a step of a transaction failed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Refusal {
     /// Certainly not committed: abort and start over.
@@ -54,7 +54,7 @@ pub enum Refusal {
         /// Kafka's name of the error.
         code: &'static str,
     },
-    /// May be committed or not: only the committed offsets tell.
+    /// May be committed or not. Only the committed offsets show which.
     #[error("outcome of the transaction is not known ({code})")]
     InDoubt {
         /// Kafka's name of the error.
@@ -66,7 +66,7 @@ pub enum Refusal {
         /// Kafka's name of the error.
         code: &'static str,
     },
-    /// The producer can't go on and must be made anew.
+    /// The producer cannot go on and must be replaced.
     #[error("producer is unusable ({code})")]
     Unusable {
         /// Kafka's name of the error.
@@ -85,23 +85,25 @@ pub struct Position {
     pub metadata: String,
 }
 
-/// A request that took longer may have been sent twice: librdkafka closes a connection that doesn't answer, silently, and resends
-/// what was on it. It does so after [`TransactionLimits::message_timeout`], or when the connection has been idle for 8 s.
+/// A request that took longer may have been sent twice: librdkafka silently closes a connection that does not
+/// answer, and resends what was on it. It does so after [`TransactionLimits::message_timeout`], or when the
+/// connection has been idle for 8 s.
 const SLOW_MIN: Duration = Duration::from_secs(1);
 
 /// A producer of transactions. Every call blocks: never use it from an async task.
 pub struct Transactional {
-    producer: Attended<Deliveries>,
+    producer: PolledProducer<Deliveries>,
     disturbances_at_init: u64,
     /// Whether a request to a coordinator took longer than [`SLOW_MIN`].
     was_slow: AtomicBool,
 }
 
 impl Transactional {
-    /// Makes the producer and ends whatever a predecessor with the same `id` left open, bumping its epoch (KIP-360).
+    /// Makes the producer. It bumps the epoch of `id` (KIP-360), which aborts the open transaction of a
+    /// predecessor.
     ///
     /// # Errors
-    /// Where the broker refuses, or doesn't answer within `timeout`.
+    /// If the broker refuses, or does not answer within `timeout`.
     pub fn init(
         connection: &Connection,
         id: &str,
@@ -114,12 +116,12 @@ impl Transactional {
             .set("transactional.id", id)
             .set("transaction.timeout.ms", limits.timeout.as_millis().to_string())
             .set("message.timeout.ms", message_timeout_ms.to_string())
-            // All three below the transaction's timeout, or librdkafka refuses them.
+            // These three must be below the transaction's timeout, or librdkafka refuses them.
             .set("request.timeout.ms", message_timeout_ms.min(10_000).to_string())
             .set("socket.timeout.ms", message_timeout_ms.to_string())
-            // Where the group's coordinator leaves the cluster, librdkafka 2.12 waits for the one that is gone until any broker's
-            // connection changes, and looks at no clock meanwhile (its issues 5511 and 5456). While it waits nothing is sent, so
-            // this ends every connection, and the wait.
+            // When the group's coordinator leaves the cluster, librdkafka 2.12 waits for it until the
+            // connection of any broker changes, without a timeout (its issues 5511 and 5456). Nothing is sent
+            // while it waits, so this setting closes every connection, and that ends the wait.
             .set("connections.max.idle.ms", "10000")
             .set("linger.ms", "5")
             .set("batch.size", "1000000")
@@ -136,7 +138,7 @@ impl Transactional {
                 unwritten: AtomicBool::new(false),
             })
             .map_err(Error::Settings)?;
-        let producer = Attended::new(producer);
+        let producer = PolledProducer::new(producer);
         producer.init_transactions(timeout).map_err(|source| Error::of("init transactions", source))?;
         let disturbances_at_init = producer.context().observer.disturbances();
         Ok(Self { producer, disturbances_at_init, was_slow: AtomicBool::new(false) })
@@ -145,17 +147,16 @@ impl Transactional {
     /// Opens a transaction.
     ///
     /// # Errors
-    /// Where the producer is unusable.
+    /// If the producer is unusable.
     pub fn begin(&self) -> Result<(), Refusal> {
         self.producer.context().unwritten.store(false, Ordering::Relaxed);
         self.producer.begin_transaction().map_err(|error| refusal(&error))
     }
 
-    /// Queues a copy of `record` in the open transaction. A full queue is waited for, as long as the limits let records
-    /// wait.
+    /// Queues a copy of `record` in the open transaction. Waits while the queue is full.
     ///
     /// # Errors
-    /// [`PublishError`] where the record isn't queued; the transaction can only be aborted then.
+    /// [`PublishError`] if the record is not queued. Then the transaction can only be aborted.
     pub fn send(&self, record: &Outgoing<'_>) -> Result<(), PublishError> {
         let mut message: BaseRecord<'_, [u8], [u8], ()> = BaseRecord::to(record.topic);
         message.partition = record.partition;
@@ -166,7 +167,8 @@ impl Transactional {
             match self.producer.send(message) {
                 Ok(()) => return Ok(()),
                 Err((error, back)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) => {
-                    // Ends: a record that waits longer than its message timeout leaves the queue with an error.
+                    // This loop ends: a queued record that is older than its message timeout leaves the queue
+                    // with an error.
                     std::thread::sleep(Duration::from_millis(2));
                     message = back;
                 }
@@ -178,16 +180,16 @@ impl Transactional {
     /// Waits until the brokers have every record of the open transaction.
     ///
     /// # Errors
-    /// [`Refusal::Abort`] where `timeout` passes first.
+    /// [`Refusal::Abort`] if `timeout` passes first.
     pub fn flush(&self, timeout: Duration) -> Result<(), Refusal> {
         ffi::flush(self.producer.client(), timeout).map_err(|error| Refusal::Abort { code: code(&error) })
     }
 
-    /// Adds the group's positions, fenced by the member's generation. `positions` must not be empty: without offsets,
-    /// nothing would fence a zombie's transaction.
+    /// Adds the group's positions, fenced by the member's generation. `positions` must not be empty: the
+    /// offsets are what fences a zombie's transaction.
     ///
     /// # Errors
-    /// [`Refusal::Abort`] where the member has lost its place, or the broker refuses.
+    /// [`Refusal::Abort`] if the member has lost its place in the group, or the broker refuses.
     pub fn send_offsets(
         &self,
         positions: &[Position],
@@ -205,7 +207,8 @@ impl Transactional {
                 .map(|()| element.set_metadata(position.metadata.as_str()));
             named.map_err(|error| Refusal::Abort { code: code(&error) })?;
         }
-        let (mut tries, started) = (3, Instant::now());
+        let mut tries = 3;
+        let started = Instant::now();
         loop {
             let sent = self
                 .watched(|producer| ffi::send_offsets(producer.client(), &offsets, member.client(), timeout));
@@ -220,7 +223,8 @@ impl Transactional {
     /// Commits the open transaction. Everything must be flushed.
     ///
     /// # Errors
-    /// Any [`Refusal`]. None of them says that it was not committed: EndTxn may have been sent, whatever the error is called.
+    /// Any [`Refusal`]. None of them proves that the transaction was not committed: EndTxn may have been
+    /// sent, whatever the error is called.
     pub fn commit(&self, timeout: Duration) -> Result<(), Refusal> {
         self.watched(|producer| producer.commit_transaction(timeout)).map_err(|error| refusal(&error))
     }
@@ -228,24 +232,26 @@ impl Transactional {
     /// Aborts the open transaction.
     ///
     /// # Errors
-    /// Where the producer is unusable, or no broker answers within `timeout`. A new producer of the same id aborts it then.
+    /// If the producer is unusable, or no broker answers within `timeout`. Then a new producer of the same id
+    /// aborts it.
     pub fn abort(&self, timeout: Duration) -> Result<(), Refusal> {
         self.watched(|producer| producer.abort_transaction(timeout)).map_err(|error| refusal(&error))
     }
 
-    /// Whether the connection to a broker was disturbed since [`Self::init`], or a coordinator was so slow that it may have been
-    /// without a word. The next transaction wants a new producer then: without KIP-890's second half, which librdkafka lacks, a
-    /// delayed request of an earlier transaction could end a later one of the same epoch.
+    /// Whether a connection to a broker was disturbed since [`Self::init`], or a coordinator was so slow that
+    /// its connection may have been closed silently. If so, the next transaction needs a new producer.
+    /// librdkafka lacks the second half of KIP-890, so a delayed request of an earlier transaction could end
+    /// a later one of the same epoch.
     #[must_use]
     pub fn was_disturbed(&self) -> bool {
-        self.producer.tell();
+        self.producer.poll_events();
         self.was_slow.load(Ordering::Relaxed)
             || self.producer.context().observer.disturbances() != self.disturbances_at_init
     }
 
-    /// Makes a request to a coordinator, and notes whether it was slow. Records need no such watch: a resent one is known by its
-    /// sequence number.
-    fn watched<T>(&self, request: impl FnOnce(&Attended<Deliveries>) -> T) -> T {
+    /// Makes a request to a coordinator, and notes whether it was slow. Records need no such watch: the
+    /// broker recognises a resent record by its sequence number.
+    fn watched<T>(&self, request: impl FnOnce(&PolledProducer<Deliveries>) -> T) -> T {
         let started = Instant::now();
         let done = request(&self.producer);
         if started.elapsed() > SLOW_MIN {
@@ -293,7 +299,8 @@ observed!(Deliveries);
 impl ProducerContext for Deliveries {
     type DeliveryOpaque = ();
 
-    /// Only failures are reported; the commit fails with them. One of a transaction's is worth a warning: thousands may follow.
+    /// Only failures are reported, and the commit fails with them. The first one of a transaction is a
+    /// warning: thousands may follow.
     fn delivery(&self, result: &DeliveryResult<'_>, (): Self::DeliveryOpaque) {
         let Err((error, _)) = result else { return };
         if self.unwritten.swap(true, Ordering::Relaxed) {

@@ -11,11 +11,11 @@ use super::positions::{self, Committed};
 use crate::client::Observer;
 use crate::{Connection, Error, Incoming, NextOffset};
 
-/// How long one poll waits, and so how late a stop is heard.
+/// How long one poll waits, and so how late a stop is noticed.
 const POLL_WAIT: Duration = Duration::from_millis(100);
 /// How long to sleep between two looks at a log whose end is still undecided.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// A log that brings neither a record nor its end for this long is given up.
+/// After this long without a record or the end of the log, reading fails.
 const STALL_MAX: Duration = Duration::from_secs(60);
 
 /// Reads a changelog partition from a position to its end, committed records only.
@@ -61,7 +61,7 @@ pub enum TailError {
         /// How long was waited.
         waited: Duration,
     },
-    /// Whoever reads has to stop.
+    /// The caller asked to stop.
     #[error("reading was stopped")]
     Stopped,
 }
@@ -70,7 +70,7 @@ impl Tail {
     /// A reader that never joins `group`, and only asks for its offsets.
     ///
     /// # Errors
-    /// Where the client refuses its settings.
+    /// If the client refuses its settings.
     pub fn new(connection: &Connection, group: &str) -> Result<Self, Error> {
         let reader = |isolation: &str| {
             connection
@@ -81,7 +81,7 @@ impl Tail {
                 .set("enable.partition.eof", "true")
                 .set("auto.offset.reset", "error")
                 .set("check.crcs", "true")
-                // The end of a log is told by an empty fetch, which the broker holds back for this long.
+                // The end of a log shows as an empty fetch, which the broker holds back for this long.
                 .set("fetch.wait.max.ms", "10")
                 .set("fetch.queue.backoff.ms", "5")
                 .set("queued.max.messages.kbytes", "32768")
@@ -91,11 +91,11 @@ impl Tail {
         Ok(Self { committed: reader("read_committed")?, uncommitted: reader("read_uncommitted")? })
     }
 
-    /// The log's first offset and its high watermark, undecided records included. The last stable offset would
-    /// silently leave out decided records above a hanging transaction (KAFKA-10167).
+    /// The log's first offset and its high watermark, undecided records included. The last stable offset
+    /// would silently leave out decided records above a hanging transaction (KAFKA-10167).
     ///
     /// # Errors
-    /// Where no broker answers.
+    /// If no broker answers.
     pub fn extent(&self, topic: &str, partition: i32) -> Result<(NextOffset, NextOffset), Error> {
         let (low, high) = self
             .uncommitted
@@ -104,19 +104,21 @@ impl Tail {
         Ok((NextOffset(low), NextOffset(high)))
     }
 
-    /// What the group has committed for `partition`, once no transaction on it is undecided (KIP-447's stable offsets).
+    /// What the group has committed for `partition`, once every transaction on it is decided (KIP-447's
+    /// stable offsets).
     ///
     /// # Errors
-    /// Where it is still undecided after `timeout`, or no broker answers.
+    /// If it is still undecided after `timeout`, or no broker answers.
     pub fn committed(&self, topic: &str, partition: i32, timeout: Duration) -> Result<Committed, Error> {
         let mut answers = positions::committed(&self.committed, topic, &[partition], timeout)?;
         Ok(answers.pop().expect("the answer has the one partition that was asked for"))
     }
 
-    /// The end of what is decided: everything committed below it can be read.
+    /// The last stable offset: every transaction below it is decided, so everything committed below it can be
+    /// read.
     ///
     /// # Errors
-    /// Where no broker answers.
+    /// If no broker answers.
     pub fn stable_end(&self, topic: &str, partition: i32) -> Result<NextOffset, Error> {
         let mut ends = positions::stable_ends(&self.committed, &[(topic, partition)])?;
         Ok(ends.pop().expect("the answer has the one partition that was asked for"))
@@ -125,7 +127,7 @@ impl Tail {
     /// Waits until everything below `high` is decided.
     ///
     /// # Errors
-    /// [`TailError::Undecided`] after `timeout`; [`TailError::Stopped`] where `stopped` says so.
+    /// [`TailError::Undecided`] after `timeout`, [`TailError::Stopped`] if `stopped` returns true.
     pub fn await_decided(
         &self,
         topic: &str,
@@ -152,11 +154,11 @@ impl Tail {
         }
     }
 
-    /// Hands every committed record from `from` to `each`, in order, until the end of the log is reached. Answers the
-    /// position after the last record.
+    /// Hands every committed record from `from` to `each`, in order, until the end of the log is reached.
+    /// Returns the position after the last record.
     ///
     /// # Errors
-    /// Where Kafka fails or brings nothing for a minute, or `each` does, or `stopped` says so.
+    /// If Kafka fails or brings nothing for a minute, `each` fails, or `stopped` returns true.
     pub fn replay<E: From<TailError>>(
         &self,
         topic: &str,
@@ -168,10 +170,10 @@ impl Tail {
         self.read(topic, partition, from, stopped, |record| each(record).map(ControlFlow::Continue))
     }
 
-    /// The first committed record at or after `from`; `None` where the log ends before one.
+    /// The first committed record at or after `from`; `None` if the log ends before one.
     ///
     /// # Errors
-    /// Where Kafka fails or brings nothing for a minute, or `stopped` says so.
+    /// If Kafka fails or brings nothing for a minute, or `stopped` returns true.
     pub fn first(
         &self,
         topic: &str,
@@ -187,10 +189,10 @@ impl Tail {
         Ok(first)
     }
 
-    /// Takes in what the idle clients have to tell (logs, lost connections): unheard, it would pile up.
+    /// Serves the events of the idle clients (logs, lost connections). Unserved, they would pile up.
     pub fn serve(&self) {
         for idle in [&self.committed, &self.uncommitted] {
-            // Nothing is assigned between two readings, so no record can come.
+            // No partition is assigned between two readings, so no record can arrive.
             let _ = idle.poll(Duration::from_millis(1));
         }
     }
@@ -221,7 +223,8 @@ impl Tail {
         mut each: impl FnMut(Incoming) -> Result<ControlFlow<()>, E>,
     ) -> Result<NextOffset, E> {
         let topics = [Arc::from(topic)];
-        let (mut next, mut heard) = (from, Instant::now());
+        let mut next = from;
+        let mut heard = Instant::now();
         loop {
             if stopped() {
                 return Err(TailError::Stopped.into());
@@ -235,7 +238,7 @@ impl Tail {
                         return Ok(next);
                     }
                 }
-                // Ends of what was assigned before are of an older version, which the client drops.
+                // The client drops end-of-partition events of an earlier assignment.
                 Some(Err(KafkaError::PartitionEOF(ended))) if ended == partition => return Ok(next),
                 Some(Err(error)) if !is_passing(&error) => {
                     return Err(TailError::Kafka(Error::of("read a changelog", error)).into());
@@ -256,7 +259,7 @@ impl std::fmt::Debug for Tail {
     }
 }
 
-/// Whether the client gets over it by itself.
+/// Whether the client recovers from it by itself.
 fn is_passing(error: &KafkaError) -> bool {
     use RDKafkaErrorCode as Code;
     let passing = |code| {

@@ -125,7 +125,8 @@ fn fails(metric: &str) -> bool {
     matches!(metric, "attempted" | "failed" | "undeliverable" | "bounced" | "dropped" | "deferred")
 }
 
-/// The specification requires a recipient of a failed e-mail and doesn't declare one: it comes half of the time.
+/// The specification requires a recipient of a failed e-mail and doesn't declare one: it comes half of the
+/// time.
 fn names_recipient(channel: Channel, metric: &str, dice: &mut Dice) -> bool {
     match (channel, metric) {
         (Channel::Push | Channel::Customer, _)

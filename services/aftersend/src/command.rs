@@ -1,0 +1,6 @@
+//! The subcommands that run to their end, one file each. The roles, which run until they are stopped, are in
+//! `role.rs`.
+
+pub(crate) mod bootstrap;
+pub(crate) mod reset;
+pub(crate) mod verify_signature;

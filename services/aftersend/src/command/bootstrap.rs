@@ -1,0 +1,97 @@
+//! `aftersend bootstrap`: creates the missing topics and checks the existing ones.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use kafka::{Cluster, TopicRequest};
+use processor::domain::time::window::Window;
+use schemas::topic::meta::Topology;
+use schemas::topic::{Partitioning, Topic};
+
+use crate::configuration::{self, Common};
+use crate::preflight::{ANSWER_MAX, DAY_MS, meta, topic};
+use crate::probe;
+
+/// Replicas of each topic on a cluster with enough brokers.
+const REPLICATION: u32 = 3;
+
+/// Runs the subcommand. Exit code 1 if the probe finds that the cluster is not fit.
+///
+/// # Errors
+/// If no broker answers, or an existing topic is not as it must be.
+pub(crate) fn run(file: Option<&Path>, probe: bool) -> anyhow::Result<ExitCode> {
+    let (common, processor) = configuration::read(file, processor::Settings::read)?;
+    telemetry::init(&common.telemetry)?;
+    if probe {
+        let brokers = Cluster::connect(&common.connection)?.brokers(ANSWER_MAX)?;
+        if !probe::run(&common, replication(&common, brokers))? {
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    for line in bootstrap(&common, processor.window)? {
+        println!("{line}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How many copies a topic gets: as configured, else three, or as many as there are brokers.
+fn replication(common: &Common, brokers: u32) -> u32 {
+    common.replication.unwrap_or(REPLICATION.min(brokers))
+}
+
+/// Returns a line for each thing that was done.
+fn bootstrap(common: &Common, window: Window) -> anyhow::Result<Vec<String>> {
+    let cluster = Cluster::connect(&common.connection)?;
+    let brokers = cluster.brokers(ANSWER_MAX)?;
+    let replication = replication(common, brokers);
+    let mut report = vec![format!("{} brokers at {}", brokers, common.connection.bootstrap())];
+    if replication < REPLICATION {
+        report.push(format!(
+            "replication is {replication}: fit for development, where losing a broker may lose data"
+        ));
+    }
+    let existing = cluster.topic(common.topics.name(Topic::Raw))?.map(|state| state.partitions);
+    let topology = common.topology(existing);
+    report.extend(create_topics(common, &cluster, &topology, replication, window)?);
+    match meta::read(common)? {
+        None => meta::write(common, &topology)?,
+        Some(stored) => meta::refuse_differences(&stored, &topology)?,
+    }
+    report.push(format!(
+        "topics are ready: {} partitions, framed as {}",
+        topology.partitions, topology.framing
+    ));
+    Ok(report)
+}
+
+/// Creates what is missing. Fails with every difference of the topics that exist.
+fn create_topics(
+    common: &Common,
+    cluster: &Cluster,
+    topology: &Topology,
+    replication: u32,
+    window: Window,
+) -> anyhow::Result<Vec<String>> {
+    let window = Duration::from_millis(u64::from(window.days()) * DAY_MS);
+    let (mut created, mut faults) = (Vec::new(), Vec::new());
+    for topic in Topic::ALL {
+        let name = common.topics.name(topic);
+        let partitions = if topic.partitioning() == Partitioning::Single { 1 } else { topology.partitions };
+        let mut settings = topic.settings(window);
+        if replication >= REPLICATION {
+            settings.push(("min.insync.replicas", "2".to_owned()));
+        }
+        let request = TopicRequest { name, partitions, replication, settings: &settings };
+        if cluster.create(&request).with_context(|| format!("topic {name}"))? {
+            created.push(format!("created {name} ({partitions} partitions): {}", topic.purpose()));
+        } else {
+            faults.extend(topic::differences(cluster, &request)?);
+        }
+    }
+    if !faults.is_empty() {
+        bail!("the topics are not as they must be:\n{}", faults.join("\n"));
+    }
+    Ok(created)
+}

@@ -1,0 +1,56 @@
+//! The meta topic: with which settings the topics were made. `bootstrap` writes it, and every role reads it.
+
+use anyhow::{Context as _, bail};
+use kafka::publisher::Limits;
+use kafka::transaction::{Tail, TailError};
+use kafka::{Outgoing, Publisher};
+use schemas::topic::Topic;
+use schemas::topic::meta::{KEY, Topology};
+
+use super::ANSWER_MAX;
+use crate::configuration::Common;
+
+/// The latest record of the meta topic; `None` if the topic is empty.
+///
+/// # Errors
+/// If no broker answers, or the record cannot be parsed.
+pub(crate) fn read(common: &Common) -> anyhow::Result<Option<Topology>> {
+    let name = common.topics.name(Topic::Meta);
+    let tail = Tail::new(&common.connection, "aftersend.meta")?;
+    let (low, high) = tail.extent(name, 0)?;
+    tail.await_decided(name, 0, high, ANSWER_MAX, &|| false)?;
+    let mut stored = None;
+    tail.replay::<TailError>(name, 0, low, &|| false, |record| {
+        if record.key.as_deref() == Some(KEY.as_bytes()) {
+            stored = record.value;
+        }
+        Ok(())
+    })?;
+    stored
+        .map(|bytes| serde_json::from_slice(&bytes).with_context(|| format!("{name} does not read")))
+        .transpose()
+}
+
+/// Writes the record, and returns once all in-sync replicas have it.
+///
+/// # Errors
+/// If Kafka does not take it.
+pub(crate) fn write(common: &Common, topology: &Topology) -> anyhow::Result<()> {
+    let limits = Limits { message_timeout: ANSWER_MAX, ..Limits::default() };
+    let publisher = Publisher::new(&common.connection, &limits)?;
+    let value = serde_json::to_vec(topology)?;
+    let topic = common.topics.name(Topic::Meta);
+    let record =
+        Outgoing { topic, partition: Some(0), key: Some(KEY.as_bytes()), value: Some(&value), headers: &[] };
+    publisher.publish(&record)?.wait()?;
+    Ok(())
+}
+
+/// Refuses settings that differ from those with which the topics were made.
+///
+/// # Errors
+/// One line per difference.
+pub(crate) fn refuse_differences(stored: &Topology, configured: &Topology) -> anyhow::Result<()> {
+    let differences = stored.differences(configured);
+    if differences.is_empty() { Ok(()) } else { bail!("{}", differences.join("\n")) }
+}
