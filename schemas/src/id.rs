@@ -11,8 +11,8 @@ pub const EVENT_ID_BYTES_MAX: usize = 256;
 /// Begins an event id that the gateway made because the sender gave none.
 pub const MADE_UP_PREFIX: &str = "x1.";
 
-/// The first 16 bytes of SHA-256 over length-prefixed parts (each a 32-bit big-endian length, then the bytes). By the
-/// birthday bound, two of a thousand million different events collide with a chance of 10⁻²¹.
+/// The first 16 bytes of SHA-256 over length-prefixed parts (each a 32-bit big-endian length, then the
+/// bytes). By the birthday bound, two of a thousand million different events collide with a chance of 10⁻²¹.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DedupeId(pub [u8; 16]);
 
@@ -32,8 +32,8 @@ impl DedupeId {
         Self(id)
     }
 
-    /// This event as seen by one customer. P1 counts distinct pairs of customer and event: two customers whose sender
-    /// uses one id for both must not hide each other when they share a partition.
+    /// This event as seen by one customer. P1 counts distinct pairs of customer and event: two customers
+    /// whose sender uses one id for both must not hide each other when they share a partition.
     #[must_use]
     pub fn of_customer(self, customer_key: &[u8]) -> Self {
         Self::of(&[b"cust", &self.0, customer_key])
@@ -58,18 +58,25 @@ pub struct EventId {
 impl EventId {
     /// Identifies a webhook's event from `source`.
     ///
-    /// A ULID or UUID is unique by itself; any other id only within its source. An event without an id is known by
-    /// its own `bytes`, so that a resent copy of it is still a duplicate.
+    /// A ULID or UUID is unique by itself; any other id only within its source. Both are read without regard
+    /// to case and kept in one spelling: a ULID in upper case, a UUID in lower case. An event without an id
+    /// is known by its own `bytes`, so that a resent copy of it is still a duplicate.
     #[must_use]
     pub fn of(source: &str, event_id: Option<&str>, bytes: &[u8]) -> Self {
         match event_id.filter(|id| !id.is_empty() && id.len() <= EVENT_ID_BYTES_MAX) {
             Some(id) => {
-                let dedupe = if is_ulid(id) || is_uuid(id) {
-                    DedupeId::of(&[b"ev", id.as_bytes()])
+                let unique = if is_ulid(id) {
+                    Some(id.to_ascii_uppercase())
                 } else {
-                    DedupeId::of(&[b"ev", source.as_bytes(), id.as_bytes()])
+                    is_uuid(id).then(|| id.to_ascii_lowercase())
                 };
-                Self { dedupe, text: id.to_owned() }
+                match unique {
+                    Some(text) => Self { dedupe: DedupeId::of(&[b"ev", text.as_bytes()]), text },
+                    None => {
+                        let dedupe = DedupeId::of(&[b"ev", source.as_bytes(), id.as_bytes()]);
+                        Self { dedupe, text: id.to_owned() }
+                    }
+                }
             }
             None => {
                 let dedupe = DedupeId::of(&[b"by", bytes]);
@@ -109,6 +116,19 @@ mod tests {
     fn a_ulid_is_the_same_event_from_any_source() {
         let id = Some("01E4C4CT6YDC7Y5M7FE1GWWPQJ");
         assert_eq!(EventId::of("a", id, b"{}"), EventId::of("b", id, b"{ }"));
+    }
+
+    #[test]
+    fn a_ulid_and_a_uuid_are_the_same_event_in_either_case() {
+        for (id, kept) in [
+            ("01e4c4ct6ydc7y5m7fe1gwwpqj", "01E4C4CT6YDC7Y5M7FE1GWWPQJ"),
+            ("01E4c4CT6ydc7Y5M7FE1GWWPQJ", "01E4C4CT6YDC7Y5M7FE1GWWPQJ"),
+            ("F81D4FAE-7DEC-11D0-A765-00A0C91E6BF6", "f81d4fae-7dec-11d0-a765-00a0c91e6bf6"),
+        ] {
+            let read = EventId::of("a", Some(id), b"");
+            assert_eq!((read.text.as_str(), &read), (kept, &EventId::of("b", Some(kept), b"{}")), "{id}");
+        }
+        assert_ne!(EventId::of("a", Some("Order-7"), b""), EventId::of("a", Some("order-7"), b""));
     }
 
     #[test]

@@ -2,16 +2,22 @@
 
 use std::fmt;
 
-use crate::token::{Kind, TokenKey};
+use crate::token::{Kind, TokenKey, first_address};
 
 /// Begins a key that is not a customer id. A customer id that begins with it gets one more.
 const MARK: char = '~';
 const CIO_ID: &str = "~cio:";
+/// Begins a vendor's id in paths, and in what some senders write. The vendor's APIs refuse it inside a body.
+const CIO_ID_PREFIX: &str = "cio_";
 const EMAIL_TOKEN: &str = "~eml:";
 const DELIVERY: &str = "~dlv:";
 const EVENT: &str = "~evt:";
 
-/// What an event says of the person it is about. Empty texts count as absent, and so do e-mail addresses that are none (`n/a`).
+/// What an event says of the person it is about. Blank texts count as absent, and so do e-mail addresses that
+/// are none (`n/a`).
+///
+/// Blanks around an id are part of it: the vendor keeps them, and a trimmed id would be another person's.
+/// They are no part of a `cio_id`, which the vendor makes and which has none.
 #[derive(Clone, Copy, Default)]
 pub struct Person<'a> {
     /// The vendor's `identifiers` object, where the event has one.
@@ -24,12 +30,21 @@ pub struct Person<'a> {
     pub email_recipient: Option<&'a str>,
 }
 
+impl<'a> Person<'a> {
+    /// The workspace's own id of the person, where the event names one.
+    #[must_use]
+    pub fn id(&self) -> Option<&'a str> {
+        let id = if let Some(ids) = self.identifiers { ids.id } else { self.customer_id };
+        present(id)
+    }
+}
+
 /// The vendor's `identifiers`. Any of them may be null.
 #[derive(Clone, Copy, Default)]
 pub struct Identifiers<'a> {
     /// The workspace's own id of the person.
     pub id: Option<&'a str>,
-    /// The vendor's id of the person, without prefix.
+    /// The vendor's id of the person, with or without the prefix `cio_`.
     pub cio_id: Option<&'a str>,
     /// The person's e-mail address.
     pub email: Option<&'a str>,
@@ -57,6 +72,24 @@ impl fmt::Debug for Identifiers<'_> {
     }
 }
 
+/// How customers get their keys. The rules hold for a whole topology: keys made by others are other
+/// customers.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyRules<'a> {
+    /// Makes the token of an address.
+    pub tokens: &'a TokenKey,
+    /// Whether an id that is an e-mail address is replaced by its token, as if it were the person's address.
+    /// Such a person can't be written to by id any more.
+    pub tokenise_ids: bool,
+}
+
+/// Ids stay as they are.
+impl<'a> From<&'a TokenKey> for KeyRules<'a> {
+    fn from(tokens: &'a TokenKey) -> Self {
+        Self { tokens, tokenise_ids: false }
+    }
+}
+
 /// A customer key: raw UTF-8, the key of raw and of every outcome topic.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CustomerKey(String);
@@ -64,26 +97,32 @@ pub struct CustomerKey(String);
 impl CustomerKey {
     /// The one function that decides whose event it is.
     ///
-    /// With `identifiers`: its id, else its cio_id, else the token of an e-mail address, else `customer_id`. Without:
-    /// `customer_id`, else the token. Where there is no person: the delivery, else the event itself.
+    /// With `identifiers`: its id, else its cio_id, else the token of an e-mail address, else `customer_id`.
+    /// Without: `customer_id`, else the token. Where there is no person: the delivery, else the event itself.
     #[must_use]
-    pub fn of(person: &Person<'_>, delivery_id: Option<&str>, event_id: &str, tokens: &TokenKey) -> Self {
-        let present = |text: Option<&'_ str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
+    pub fn of<'a>(
+        person: &Person<'_>,
+        delivery_id: Option<&str>,
+        event_id: &str,
+        rules: impl Into<KeyRules<'a>>,
+    ) -> Self {
+        let rules = rules.into();
         let ids = person.identifiers.unwrap_or_default();
-        let email = || {
-            [ids.email, person.email_address, person.email_recipient]
-                .into_iter()
-                .flatten()
-                .find(|text| is_address(text))
-                .map(|address| format!("{EMAIL_TOKEN}{}", tokens.token(Kind::Email, address)))
+        let of_email = |address: &str| format!("{EMAIL_TOKEN}{}", rules.tokens.token(Kind::Email, address));
+        let of_id = |id: &str| {
+            if rules.tokenise_ids && is_address(id) { of_email(id) } else { escape(id) }
         };
-        let customer_id = || present(person.customer_id).map(|id| escape(&id));
+        let email = || {
+            let addresses = [ids.email, person.email_address, person.email_recipient];
+            addresses.into_iter().flatten().find(|text| is_address(text)).map(of_email)
+        };
+        let cio_id = || {
+            let id = ids.cio_id.map(bare_cio_id).filter(|id| !id.is_empty());
+            id.map(|id| format!("{CIO_ID}{id}"))
+        };
+        let customer_id = || present(person.customer_id).map(of_id);
         let holder = if person.identifiers.is_some() {
-            present(ids.id)
-                .map(|id| escape(&id))
-                .or_else(|| present(ids.cio_id).map(|id| format!("{CIO_ID}{id}")))
-                .or_else(email)
-                .or_else(customer_id)
+            present(ids.id).map(of_id).or_else(cio_id).or_else(email).or_else(customer_id)
         } else {
             customer_id().or_else(email)
         };
@@ -127,7 +166,7 @@ impl<'a> Holder<'a> {
     pub fn parse(key: &'a [u8]) -> Option<Self> {
         let text = std::str::from_utf8(key).ok().filter(|text| !text.is_empty())?;
         let marked = [
-            (CIO_ID, Self::CioId as fn(&'a str) -> Self),
+            (CIO_ID, (|id| Self::CioId(bare_cio_id(id))) as fn(&'a str) -> Self),
             (EMAIL_TOKEN, Self::EmailToken),
             (DELIVERY, Self::Delivery),
             (EVENT, Self::Event),
@@ -137,7 +176,8 @@ impl<'a> Holder<'a> {
             Some(id) if id.starts_with(MARK) => Some(Self::Id(id)),
             Some(_) => marked
                 .into_iter()
-                .find_map(|(mark, holder)| text.strip_prefix(mark).filter(|id| !id.is_empty()).map(holder)),
+                .find_map(|(mark, holder)| text.strip_prefix(mark).filter(|id| !id.is_empty()).map(holder))
+                .filter(|holder| *holder != Self::CioId("")),
         }
     }
 
@@ -148,9 +188,22 @@ impl<'a> Holder<'a> {
     }
 }
 
-/// Senders write placeholders for addresses they don't know, and one placeholder must not be one customer.
-fn is_address(text: &str) -> bool {
-    text.trim().rsplit_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())
+/// Whether a text is an e-mail address, with or without a display name. Senders write placeholders for
+/// addresses that they don't know, and a placeholder must not become a customer.
+#[must_use]
+pub fn is_address(text: &str) -> bool {
+    let parts = first_address(text).rsplit_once(['@', '\u{ff20}', '\u{fe6b}']);
+    parts.is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())
+}
+
+/// The text, unless it is blank: all people whose id is blank would be one customer.
+fn present(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.trim().is_empty())
+}
+
+/// A vendor's id without prefix and outer blanks. Two spellings of one id must be one customer.
+fn bare_cio_id(id: &str) -> &str {
+    id.trim().trim_start_matches(CIO_ID_PREFIX)
 }
 
 fn escape(id: &str) -> String {

@@ -1,5 +1,7 @@
 //! Addresses as tokens: what other teams may join on without ever seeing an address (E2).
 
+mod mailbox;
+
 use std::borrow::Cow;
 use std::fmt;
 
@@ -17,6 +19,8 @@ pub enum Kind {
     Phone,
     /// A push device's token, verbatim.
     Device,
+    /// Part of a link that may be a secret, verbatim: a value in its query, or a webhook's path.
+    Link,
 }
 
 impl Kind {
@@ -25,6 +29,7 @@ impl Kind {
             Self::Email => "email",
             Self::Phone => "phone",
             Self::Device => "device",
+            Self::Link => "link",
         }
     }
 
@@ -32,12 +37,13 @@ impl Kind {
         match self {
             Self::Email => normalise_email(address),
             Self::Phone => Cow::Owned(normalise_phone(address)),
-            Self::Device => Cow::Borrowed(address),
+            Self::Device | Self::Link => Cow::Borrowed(address),
         }
     }
 }
 
-/// The key under which addresses become tokens. Never rotated in place: a new key makes every address a stranger.
+/// The key under which addresses become tokens. Never rotated in place: a new key makes every address a
+/// stranger.
 #[derive(Clone)]
 pub struct TokenKey {
     secret: Vec<u8>,
@@ -81,6 +87,13 @@ impl TokenKey {
         token
     }
 
+    /// Whether a text has the form of one of this key's tokens.
+    #[must_use]
+    pub fn is_token(&self, text: &str) -> bool {
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        text.strip_prefix(self.prefix).is_some_and(|rest| rest.len() == 22 && rest.bytes().all(is_part))
+    }
+
     /// A fingerprint of the key, safe to store and compare: 8 bytes of a hash of the hash, as hex.
     #[must_use]
     pub fn fingerprint(&self) -> String {
@@ -95,7 +108,20 @@ impl fmt::Debug for TokenKey {
     }
 }
 
-/// The domain of an e-mail address, lower-case and in punycode; `None` where there is none.
+/// The e-mail addresses of a recipient field, in order: `Name <a@b>` holds one, a list several. A field
+/// without an address is given back whole.
+#[must_use]
+pub fn addresses(recipient: &str) -> Vec<&str> {
+    mailbox::all(recipient)
+}
+
+/// The first e-mail address of a recipient field, as [`addresses`] reads it.
+#[must_use]
+pub fn first_address(recipient: &str) -> &str {
+    mailbox::first(recipient)
+}
+
+/// The domain of a recipient's first e-mail address, lower-case and in punycode; `None` where there is none.
 #[must_use]
 pub fn domain(address: &str) -> Option<String> {
     let normal = normalise_email(address);
@@ -103,25 +129,30 @@ pub fn domain(address: &str) -> Option<String> {
     (!domain.is_empty()).then(|| domain.to_owned())
 }
 
-fn normalise_email(address: &str) -> Cow<'_, str> {
-    let trimmed = address.trim();
-    if !is_plain(trimmed) {
-        return Cow::Owned(normalise_any_email(trimmed));
+fn normalise_email(recipient: &str) -> Cow<'_, str> {
+    let address = mailbox::first(recipient);
+    if !is_plain(address) {
+        return Cow::Owned(normalise_any_email(address));
     }
-    let is_lower = !trimmed.bytes().any(|byte| byte.is_ascii_uppercase());
-    if is_lower { Cow::Borrowed(trimmed) } else { Cow::Owned(trimmed.to_ascii_lowercase()) }
+    let is_lower = !address.bytes().any(|byte| byte.is_ascii_uppercase());
+    if is_lower { Cow::Borrowed(address) } else { Cow::Owned(address.to_ascii_lowercase()) }
 }
 
-/// Whether only its case can need a change: ASCII is its own NFC, and punycode of itself but for labels that already are
-/// punycode, which IDNA checks. Nearly every address; the other way costs ten times as much.
+/// Whether only its case can need a change: ASCII is its own NFC, and punycode of itself but for labels that
+/// already are punycode, which IDNA checks. Nearly every address; the other way costs ten times as much.
 fn is_plain(address: &str) -> bool {
     let is_punycode = |label: &str| label.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("xn--"));
-    address.is_ascii() && !address.rsplit('@').next().is_some_and(|domain| domain.split('.').any(is_punycode))
+    address.is_ascii()
+        && !address.starts_with('"')
+        && !address.ends_with('.')
+        && !address.rsplit('@').next().is_some_and(|domain| domain.split('.').any(is_punycode))
 }
 
-fn normalise_any_email(trimmed: &str) -> String {
-    let lower = trimmed.nfc().collect::<String>().to_lowercase();
-    match lower.rsplit_once('@') {
+fn normalise_any_email(address: &str) -> String {
+    let ascii_at = address.replace(mailbox::is_at, "@");
+    let lower = mailbox::unquoted(&ascii_at).nfc().collect::<String>().to_lowercase();
+    // The dot of the root may end a domain.
+    match lower.trim_end_matches('.').rsplit_once('@') {
         // A domain that IDNA refuses is kept as it is: a token must exist for every address seen.
         Some((local, domain)) => {
             let domain = idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_owned());
@@ -155,7 +186,7 @@ mod tests {
                 "\\PC{0,6}@\\PC{0,12}", "[a-z]@[a-z]{1,3}\\.(xn--[a-z0-9-]{0,8}|XN--BCHER-KVA)\\.[a-z]{2}",
             ]
         ) {
-            prop_assert_eq!(normalise_email(&address), normalise_any_email(address.trim()));
+            prop_assert_eq!(normalise_email(&address), normalise_any_email(mailbox::first(&address)));
         }
     }
 
@@ -167,6 +198,25 @@ mod tests {
         assert_eq!(token, key.token(Kind::Email, "ada@bu\u{308}cher.example"));
         assert_eq!(key.token(Kind::Phone, "+1 (555) 123-4567"), key.token(Kind::Phone, "0015551234567"));
         assert_ne!(key.token(Kind::Device, "AbC"), key.token(Kind::Device, "abc"));
+    }
+
+    #[test]
+    fn a_name_a_list_and_needless_quotes_share_the_first_address_s_token() {
+        let key = TokenKey::development();
+        let token = key.token(Kind::Email, "ada@x.io");
+        for spelling in [
+            "Ada Person <Ada@X.io>",
+            "ada@x.io, bo@y.io",
+            "\"ada\"@x.io",
+            "ada＠x.io",
+            "ada@x.io.",
+            "mailto:ada@x.io",
+        ] {
+            assert_eq!(key.token(Kind::Email, spelling), token, "{spelling}");
+            assert_eq!(domain(spelling).as_deref(), Some("x.io"), "{spelling}");
+        }
+        assert_ne!(key.token(Kind::Email, "\"a da\"@x.io"), key.token(Kind::Email, "a da@x.io"));
+        assert_eq!(addresses("Ada <ada@x.io>; bo@y.io"), ["ada@x.io", "bo@y.io"]);
     }
 
     #[test]
@@ -183,6 +233,10 @@ mod tests {
         assert!(TokenKey::development().token(Kind::Email, "a@b").starts_with("t0."));
         let token = TokenKey::new(&[7; 32]).expect("long enough").token(Kind::Email, "a@b");
         assert!(token.starts_with("t1.") && token.len() == 25, "{token}");
+        let key = TokenKey::new(&[7; 32]).expect("long enough");
+        assert!(
+            key.is_token(&token) && !key.is_token(&token[1..]) && !TokenKey::development().is_token(&token)
+        );
         assert!(TokenKey::new(b"short").is_none());
     }
 
