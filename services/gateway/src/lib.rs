@@ -11,4 +11,4 @@ pub mod signature;
 
 pub use error::Error;
 pub use server::run;
-pub use settings::{DEFAULT_SOURCE, Settings, Source, signing_keys};
+pub use settings::{DEFAULT_SOURCE, Settings, Source, signing_keys, stale_after};

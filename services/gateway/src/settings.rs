@@ -75,6 +75,11 @@ const TIMEOUT_SCAN: Duration = Duration::from_secs(1);
 /// Four times a dead letter's head: room for the key and the record's other fields.
 const MESSAGE_BYTES_MIN: u32 = 256 << 10;
 
+/// From which age on a signature takes no effect (G5), for those who only check signatures.
+pub fn stale_after(reader: &mut Reader) -> Option<Duration> {
+    reader.read(Settings::stale_after)
+}
+
 impl Settings {
     /// Bounds of the producer.
     pub(crate) fn limits(&self) -> Limits {

@@ -1,4 +1,5 @@
-//! The vendor's `v0` signature: HMAC-SHA256 over `v0:<X-CIO-Timestamp>:<raw body>`, in hex, in `X-CIO-Signature`.
+//! The vendor's `v0` signature: HMAC-SHA256 over `v0:<X-CIO-Timestamp>:<raw body>`, in hex, in
+//! `X-CIO-Signature`.
 //!
 //! It covers every byte of the body and the time of sending, and nothing else: no path, no other header. See
 //! <https://docs.customer.io/api/webhooks/#section/Securely-Verify-Requests>.
@@ -10,7 +11,7 @@ use subtle::{Choice, ConstantTimeEq};
 use thiserror::Error;
 use webhook::time::EventTime;
 
-pub use explanation::{Cause, Explanation, explain};
+pub use explanation::{Age, Cause, Explanation, explain};
 pub use key::Key;
 
 /// Carries the time of sending: Unix seconds, signed exactly as written.
@@ -41,7 +42,8 @@ impl<'a> Presence<'a> {
     }
 }
 
-/// Bytes whose signature was found right. Nothing else can become a raw record (G4): only [`verify`] makes one.
+/// Bytes whose signature was found right. Nothing else can become a raw record (G4): only [`verify`] makes
+/// one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified<B> {
     body: B,

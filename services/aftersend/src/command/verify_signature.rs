@@ -3,9 +3,10 @@
 use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use gateway::signature::{Explanation, explain};
+use gateway::signature::{Age, Explanation, explain};
 use settings::Reader;
 
 use crate::cli::VerifySignature;
@@ -18,12 +19,17 @@ use crate::configuration;
 pub(crate) fn run(file: Option<&Path>, request: &VerifySignature) -> anyhow::Result<ExitCode> {
     let mut reader: Reader = configuration::reader(file);
     let keys = gateway::signing_keys(&mut reader);
+    let stale_after = gateway::stale_after(&mut reader);
     reader.finish()?;
     let keys = keys.unwrap_or_default();
     let keys: Vec<&str> = keys.iter().map(settings::Secret::expose).collect();
     let body = read_body(request.body.as_deref())?;
-    match explain(&keys, request.timestamp.as_deref(), request.signature.as_deref(), &body) {
-        Explanation::Valid { key, signed_at_ms } => {
+    let age = Age {
+        now_ms: millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()),
+        stale_after_ms: millis(stale_after.unwrap_or(Duration::MAX)),
+    };
+    match explain(&keys, request.timestamp.as_deref(), request.signature.as_deref(), &body, age) {
+        Explanation::Valid { key, signed_at_ms, is_stale } => {
             let at = signed_at_ms
                 .map_or("at no time that reads as one".to_owned(), |at| format!("at {}", at / 1_000));
             println!(
@@ -32,6 +38,12 @@ pub(crate) fn run(file: Option<&Path>, request: &VerifySignature) -> anyhow::Res
                 keys.len(),
                 body.len()
             );
+            if is_stale {
+                println!(
+                    "stale: signed longer ago than gateway.stale_after, so the gateway answers 200 and keeps the event as a \
+                     dead letter: it takes no effect"
+                );
+            }
             Ok(ExitCode::SUCCESS)
         }
         Explanation::Refused { reason, cause } => {
@@ -47,6 +59,10 @@ pub(crate) fn run(file: Option<&Path>, request: &VerifySignature) -> anyhow::Res
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn read_body(file: Option<&Path>) -> anyhow::Result<Vec<u8>> {

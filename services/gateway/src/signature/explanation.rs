@@ -1,7 +1,13 @@
-//! Why a signature fails: the known mistakes, tried one by one. For a person at a command line, not for requests.
+//! Why a signature fails: the known mistakes, tried one by one. For a person at a command line, not for
+//! requests.
+
+mod rewritten;
+
+use std::io::Read;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use thiserror::Error;
 
 use super::{Key, Presence, Reason, read_headers, signed_at_ms};
@@ -15,6 +21,9 @@ pub enum Explanation {
         key: usize,
         /// The signed time in Unix milliseconds, where it is one.
         signed_at_ms: Option<i64>,
+        /// Whether it was signed longer ago than the gateway lets take effect (G5): answered 200, kept as a
+        /// dead letter.
+        is_stale: bool,
     },
     /// It would be answered 401.
     Refused {
@@ -23,6 +32,15 @@ pub enum Explanation {
         /// The mistake behind it, where one of the known ones makes exactly this signature.
         cause: Option<Cause>,
     },
+}
+
+/// When a signature is looked at, and from which age on the gateway lets it take no effect.
+#[derive(Debug, Clone, Copy)]
+pub struct Age {
+    /// Now, in Unix milliseconds.
+    pub now_ms: i64,
+    /// `gateway.stale_after`, in milliseconds.
+    pub stale_after_ms: i64,
 }
 
 /// A mistake that was proved: with it, one of the keys makes exactly the signature that was sent.
@@ -59,6 +77,12 @@ pub enum Cause {
     /// Line ends were changed.
     #[error("the body's line ends were changed between LF and CRLF on the way: use its raw bytes")]
     LineEnds,
+    /// The body here is compressed, and what is inside was signed.
+    #[error(
+        "the body given here is compressed (gzip or deflate), and what is inside it was signed: a proxy compressed it, or the \
+         body was saved before it was decoded. Verify the bytes that the sender signed"
+    )]
+    Compressed,
     /// The JSON was parsed and written again.
     #[error(
         "the body was parsed and written again on one side: sign and verify its raw bytes, never a re-serialised copy"
@@ -76,7 +100,13 @@ pub enum Cause {
 ///
 /// `keys` are the keys' texts; `timestamp` and `signature` the headers' values, `None` where missing.
 #[must_use]
-pub fn explain(keys: &[&str], timestamp: Option<&str>, signature: Option<&str>, body: &[u8]) -> Explanation {
+pub fn explain(
+    keys: &[&str],
+    timestamp: Option<&str>,
+    signature: Option<&str>,
+    body: &[u8],
+    age: Age,
+) -> Explanation {
     let (sent_at, sent) = (timestamp.unwrap_or_default().as_bytes(), signature.unwrap_or_default());
     let header = |text: Option<&'_ str>| text.is_some_and(|text| !text.is_empty());
     let presence = |sent: bool, value| if sent { Presence::Once(value) } else { Presence::Missing };
@@ -86,7 +116,10 @@ pub fn explain(keys: &[&str], timestamp: Option<&str>, signature: Option<&str>, 
         Ok((_, mac)) => {
             let right = keys.iter().position(|key| Key::new(key.as_bytes()).sign(sent_at, body) == mac);
             if let Some(key) = right {
-                return Explanation::Valid { key, signed_at_ms: signed_at_ms(sent_at) };
+                let signed_at_ms = signed_at_ms(sent_at);
+                let stale_before = age.now_ms.saturating_sub(age.stale_after_ms);
+                let is_stale = signed_at_ms.is_some_and(|at| at < stale_before);
+                return Explanation::Valid { key, signed_at_ms, is_stale };
             }
             (Reason::Mismatch, keys.iter().find_map(|key| mistake(key, sent_at, body, &mac)))
         }
@@ -116,7 +149,7 @@ fn mistake(key: &str, timestamp: &[u8], body: &[u8], mac: &[u8; 32]) -> Option<C
     let by_form = forms.into_iter().find(|(_, parts)| own.mac(parts) == *mac);
     let by_key = || other_keys(key).into_iter().find(|(_, key)| key.sign(timestamp, body) == *mac);
     let by_time = || other_times(timestamp).into_iter().any(|time| own.sign(time.as_bytes(), body) == *mac);
-    let by_body = || other_bodies(body).into_iter().find(|(_, body)| own.sign(timestamp, body) == *mac);
+    let by_body = || other_bodies(body).find(|(_, body)| own.sign(timestamp, body) == *mac);
     by_form
         .map(|(cause, _)| cause)
         .or_else(|| by_key().map(|(cause, _)| cause))
@@ -138,7 +171,7 @@ fn other_times(timestamp: &[u8]) -> Vec<String> {
     })
 }
 
-fn other_bodies(body: &[u8]) -> Vec<(Cause, Vec<u8>)> {
+fn other_bodies(body: &[u8]) -> impl Iterator<Item = (Cause, Vec<u8>)> {
     let with = |end: &[u8]| [body, end].concat();
     let mut bodies = vec![
         (Cause::BodyEmpty, Vec::new()),
@@ -148,37 +181,27 @@ fn other_bodies(body: &[u8]) -> Vec<(Cause, Vec<u8>)> {
     for end in [&b"\n"[..], b"\r\n"] {
         bodies.extend(body.strip_suffix(end).map(|body| (Cause::NewlineGained, body.to_vec())));
     }
-    if let Ok(text) = std::str::from_utf8(body) {
+    let text = std::str::from_utf8(body).ok();
+    if let Some(text) = text {
         let unix = text.replace("\r\n", "\n");
         bodies.push((Cause::LineEnds, unix.replace('\n', "\r\n").into_bytes()));
         bodies.push((Cause::LineEnds, unix.into_bytes()));
-        bodies.push((Cause::Reserialised, respace(text, "").into_bytes()));
-        bodies.push((Cause::Reserialised, respace(text, " ").into_bytes()));
-        let sorted = serde_json::from_str::<serde_json::Value>(text).ok();
-        for json in
-            sorted.iter().flat_map(|value| [Ok(value.to_string()), serde_json::to_string_pretty(value)])
-        {
-            bodies.extend(json.ok().map(|json| (Cause::Reserialised, json.into_bytes())));
-        }
     }
-    bodies
+    bodies.extend(decompressed(body).map(|inner| (Cause::Compressed, inner)));
+    let rewritten = text.into_iter().flat_map(rewritten::forms);
+    bodies.into_iter().chain(rewritten.map(|form| (Cause::Reserialised, form)))
 }
 
-/// JSON with `space` after each comma and colon and nowhere else: JavaScript's way with none, Python's with one.
-fn respace(json: &str, space: &str) -> String {
-    let mut respaced = String::with_capacity(json.len());
-    let (mut quoted, mut escaped) = (false, false);
-    for c in json.chars() {
-        if quoted || !c.is_ascii_whitespace() {
-            respaced.push(c);
-        }
-        if !quoted && (c == ',' || c == ':') {
-            respaced.push_str(space);
-        }
-        quoted ^= c == '"' && !escaped;
-        escaped = c == '\\' && !escaped;
-    }
-    respaced
+/// What a compressed body holds, up to the gateway's hard cap of a body. Told by its first bytes.
+fn decompressed(body: &[u8]) -> Option<Vec<u8>> {
+    const INNER_BYTES_MAX: u64 = 16 << 20;
+    let mut inner = Vec::new();
+    let read = match body {
+        [0x1f, 0x8b, ..] => MultiGzDecoder::new(body).take(INNER_BYTES_MAX).read_to_end(&mut inner),
+        [0x78, ..] => ZlibDecoder::new(body).take(INNER_BYTES_MAX).read_to_end(&mut inner),
+        _ => return None,
+    };
+    read.ok().map(|_| inner)
 }
 
 /// How a right signature was written wrongly.

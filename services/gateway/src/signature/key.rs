@@ -3,8 +3,8 @@ use std::fmt;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// A webhook's signing key: the text that the vendor's page shows, used as it stands. It looks like hex; decoding it gives
-/// another signature.
+/// A webhook's signing key: the text that the vendor's page shows, used as it stands. It looks like hex;
+/// decoding it gives another signature.
 #[derive(Clone)]
 pub struct Key(Hmac<Sha256>);
 

@@ -9,6 +9,9 @@ const BODY: &[u8] = br#"{"event_id":"abc","object_type":"email","metric":"delive
 /// The vendor's own test vector, from its Node SDK.
 const SIGNATURE: &str = "6f55cf23f9b73a2ff07733fe04421f64ce9ec5e409696edda6b2a80311944230";
 
+/// A day after the vector was signed.
+const AGE: Age = Age { now_ms: 1_614_351_784_000, stale_after_ms: 14 * 86_400_000 };
+
 fn once(text: &str) -> Presence<'_> {
     Presence::Once(text.as_bytes())
 }
@@ -103,7 +106,7 @@ proptest! {
     fn no_bytes_make_it_panic(timestamp: Vec<u8>, signature: Vec<u8>, body: Vec<u8>, text: String) {
         let (timestamp, signature) = (Presence::Once(&timestamp), Presence::Once(&signature));
         let _ = verify(&keys(&[KEY]), timestamp, signature, &body);
-        let _ = explain(&[KEY, &text], Some(&text), Some(&text), &body);
+        let _ = explain(&[KEY, &text], Some(&text), Some(&text), &body, AGE);
     }
 }
 
@@ -133,21 +136,74 @@ fn each_known_mistake_is_named() {
         (Cause::Base64, &key, base64, json),
         (Cause::OtherPrefix, &key, format!("sha256={}", own_v0(json)), json),
     ] {
-        let explanation = explain(&["another", key], Some(TIMESTAMP), Some(&signature), body);
+        let explanation = explain(&["another", key], Some(TIMESTAMP), Some(&signature), body, AGE);
         let Explanation::Refused { cause: found, .. } = explanation else { panic!("{cause:?} is right") };
         assert_eq!(found, Some(cause));
     }
 }
 
+/// A body that went through a common JSON library no longer has the bytes that were signed.
+#[test]
+fn a_body_that_was_parsed_and_written_again_is_named_whoever_wrote_it() {
+    let compact = "{\"href\":\"https://x.io/?a=1&b=2\",\"name\":\"Zoë\"}";
+    let go = compact.replace('&', "\\u0026");
+    let python = "{\"href\": \"https://x.io/?a=1&b=2\", \"name\": \"Zo\\u00eb\"}";
+    let php = "{\"href\":\"https:\\/\\/x.io\\/?a=1&b=2\",\"name\":\"Zo\\u00eb\"}";
+    let pretty = "{\n  \"href\": \"https://x.io/?a=1&b=2\",\n  \"name\": \"Zoë\"\n}";
+    let all = [compact, &go, python, php, pretty];
+    for signed in all {
+        let signature = hex::encode(Key::new(KEY.as_bytes()).sign(TIMESTAMP.as_bytes(), signed.as_bytes()));
+        for given in all.into_iter().filter(|given| *given != signed) {
+            let explanation = explain(&[KEY], Some(TIMESTAMP), Some(&signature), given.as_bytes(), AGE);
+            let cause = Some(Cause::Reserialised);
+            assert_eq!(
+                explanation,
+                Explanation::Refused { reason: Reason::Mismatch, cause },
+                "{signed} as {given}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_compressed_body_is_named() {
+    use std::io::Write;
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(BODY).expect("compresses");
+    let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    zlib.write_all(BODY).expect("compresses");
+    for given in [gzip.finish().expect("ends"), zlib.finish().expect("ends")] {
+        let explanation = explain(&[KEY], Some(TIMESTAMP), Some(SIGNATURE), &given, AGE);
+        let cause = Some(Cause::Compressed);
+        assert_eq!(explanation, Explanation::Refused { reason: Reason::Mismatch, cause });
+    }
+}
+
+/// G5: such a request is answered 200, and takes no effect.
+#[test]
+fn a_right_signature_that_is_too_old_to_take_effect_is_said_to_be_stale() {
+    let signed_at_ms = 1_614_265_384_000;
+    for (now_ms, is_stale) in
+        [(signed_at_ms + AGE.stale_after_ms, false), (signed_at_ms + AGE.stale_after_ms + 1, true)]
+    {
+        let explanation = explain(&[KEY], Some(TIMESTAMP), Some(SIGNATURE), BODY, Age { now_ms, ..AGE });
+        let valid = Explanation::Valid { key: 0, signed_at_ms: Some(signed_at_ms), is_stale };
+        assert_eq!(explanation, valid);
+    }
+}
+
 #[test]
 fn what_is_right_is_said_to_be_and_what_is_unknown_is_not_guessed() {
-    let valid = Explanation::Valid { key: 1, signed_at_ms: Some(1_614_265_384_000) };
-    assert_eq!(explain(&["another", KEY], Some(TIMESTAMP), Some(SIGNATURE), BODY), valid);
+    let valid = Explanation::Valid { key: 1, signed_at_ms: Some(1_614_265_384_000), is_stale: false };
+    assert_eq!(explain(&["another", KEY], Some(TIMESTAMP), Some(SIGNATURE), BODY, AGE), valid);
     let refused = |reason, cause| Explanation::Refused { reason, cause };
-    let wrong_key = explain(&["another"], Some(TIMESTAMP), Some(SIGNATURE), BODY);
+    let wrong_key = explain(&["another"], Some(TIMESTAMP), Some(SIGNATURE), BODY, AGE);
     assert_eq!(wrong_key, refused(Reason::Mismatch, None));
     let bare = hex::encode(Key::new(KEY.as_bytes()).mac(&[BODY]));
-    let no_time = explain(&[KEY], None, Some(&bare), BODY);
+    let no_time = explain(&[KEY], None, Some(&bare), BODY, AGE);
     assert_eq!(no_time, refused(Reason::TimestampMissing, Some(Cause::BodyAlone)));
-    assert_eq!(explain(&[KEY], Some(TIMESTAMP), Some(""), BODY), refused(Reason::SignatureMissing, None));
+    assert_eq!(
+        explain(&[KEY], Some(TIMESTAMP), Some(""), BODY, AGE),
+        refused(Reason::SignatureMissing, None)
+    );
 }
