@@ -114,7 +114,7 @@ fn body_cases(gateway: &Gateway) -> Vec<Case> {
         dead("malformed JSON", b"{\"metric\":".to_vec(), &["malformed_json"]),
         dead("two values", b"{} {}".to_vec(), &["malformed_json"]),
         dead("invalid UTF-8", b"{\"metric\":\"\xff\"}".to_vec(), &["not_utf8"]),
-        dead("an array", b"[]".to_vec(), &["not_an_object"]),
+        dead("a number", b"7".to_vec(), &["not_an_object"]),
         dead("a deep array", nested, &["not_an_object"]),
         dead("10 MB of malformed JSON", large(b'x', 10_000_000), &["malformed_json"]),
         refused("more than 16 MiB", large(b'x', 16 << 20)),
@@ -126,13 +126,20 @@ fn body_cases(gateway: &Gateway) -> Vec<Case> {
             kept: Kept::Nowhere,
             counted: &[],
         },
+        Case {
+            name: "an empty array",
+            request: gateway.signed("[]"),
+            status: 200,
+            kept: Kept::Nowhere,
+            counted: &[],
+        },
     ]
 }
 
 type Row = (&'static str, &'static str, &'static [&'static str]);
 
 /// In raw although something about them is unusual.
-const UNUSUAL: [Row; 9] = [
+const UNUSUAL: [Row; 17] = [
     (
         "an unknown object type and metric",
         r#"{"metric":"poked","object_type":"pigeon","event_id":"u","timestamp":1767225600}"#,
@@ -164,6 +171,42 @@ const UNUSUAL: [Row; 9] = [
     (
         "other keys twice",
         r#"{"metric":"sent","metric":"x","event_id":"k","timestamp":1767225600,"data":{},"data":1}"#,
+        &["raw"],
+    ),
+    ("a bare array", r#"[{"metric":"sent","event_id":"o1","timestamp":1767225600}]"#, &["raw", "bare_array"]),
+    (
+        "data as a text",
+        r#"{"metric":"sent","event_id":"o2","timestamp":1767225600,"data":"{\"customer_id\":\"7\"}"}"#,
+        &["raw", "data_as_text"],
+    ),
+    (
+        "a calendar date",
+        r#"{"metric":"sent","event_id":"o3","timestamp":"2026-01-01T00:00:00Z"}"#,
+        &["raw", "time_as_date"],
+    ),
+    (
+        "another name of a metric",
+        r#"{"metric":"email_suppressed","event_id":"o4","timestamp":1767225600}"#,
+        &["raw", "metric_alias"],
+    ),
+    (
+        "changed preferences without their content",
+        r#"{"metric":"cio_subscription_preferences_changed","event_id":"o5","timestamp":1767225600}"#,
+        &["raw", "preferences_missing"],
+    ),
+    (
+        "a failure message of parts",
+        r#"{"metric":"bounced","event_id":"o6","timestamp":1767225600,"failure_message":["550"]}"#,
+        &["raw", "failure_not_text"],
+    ),
+    (
+        "an id that is an address",
+        r#"{"metric":"sent","event_id":"o7","timestamp":1767225600,"customer_id":"ada@x.io"}"#,
+        &["raw", "id_is_address"],
+    ),
+    (
+        "a vendor's id with its prefix",
+        r#"{"metric":"sent","event_id":"o8","timestamp":1767225600,"data":{"identifiers":{"cio_id":"cio_0300"}}}"#,
         &["raw"],
     ),
 ];

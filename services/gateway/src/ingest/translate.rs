@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use schemas::id::EventId;
-use schemas::key::CustomerKey;
+use schemas::key::{CustomerKey, is_address};
 use schemas::token::TokenKey;
 use webhook::body::{self, Item};
-use webhook::event::{Event, EventIdState, NotUnderstood};
+use webhook::event::{Event, EventIdState, NotUnderstood, Oddity};
 use webhook::time::{EventTime, TimeSource};
 
 use super::fallback::{DeadLetterReason, Form, Identity, Outbound, Receipt};
@@ -121,7 +121,9 @@ fn oddities_of(event: &Event, received_at_ms: i64) -> impl Iterator<Item = &'sta
         EventTime::Absurd => Some("time_absurd"),
         time => (time.resolve(received_at_ms).source == TimeSource::Received).then_some("time_ahead"),
     };
-    id.into_iter().chain(time)
+    let form = event.oddities.iter().map(Oddity::code);
+    let id_is_address = event.person().id().is_some_and(is_address).then_some("id_is_address");
+    id.into_iter().chain(time).chain(id_is_address).chain(form)
 }
 
 #[cfg(test)]

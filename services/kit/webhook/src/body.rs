@@ -3,13 +3,14 @@
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use crate::event::{Event, NotUnderstood};
+use crate::event::{Event, NotUnderstood, Oddity};
 use crate::object::Object;
 
 /// One event as it stands in a body.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Item<'a> {
-    /// The exact slice of the body, from the event's `{` to its `}`. Of an item that is no object, the whole value.
+    /// The exact slice of the body, from the event's `{` to its `}`. Of an item that is no object, the whole
+    /// value.
     pub bytes: &'a [u8],
     /// The event, or why it is none. A batch's other items are not touched by it.
     pub event: Result<Event<'a>, NotUnderstood<'a>>,
@@ -27,8 +28,8 @@ pub enum Unreadable {
     /// Not JSON, or more than one value.
     #[error("the body is not JSON")]
     MalformedJson,
-    /// JSON, but neither an event nor `{"events": […]}`.
-    #[error("the body is not a JSON object")]
+    /// JSON, but neither an event nor a batch.
+    #[error("the body is not a JSON object or array")]
     NotAnObject,
 }
 
@@ -50,16 +51,22 @@ impl Unreadable {
 
 /// Splits a body into its events.
 ///
-/// An object with an `events` array and no `metric` is a batch, which may be empty; any other object is one event.
-/// Where `events` is repeated, the items of all of them count: an event must not get lost in a sender's slip.
+/// An object with an `events` array and no `metric` is a batch, which may be empty; any other object is one
+/// event. A bare array is a batch too: some relays collect events so, and nothing in it is ambiguous. Each of
+/// its events is marked odd. Where `events` is repeated, the items of all of them count: an event must not
+/// get lost in a sender's slip.
 ///
 /// # Errors
-/// Only where the whole is no JSON object, see [`Unreadable`].
+/// Only where the whole is no JSON object and no array, see [`Unreadable`].
 pub fn items(body: &[u8]) -> Result<Vec<Item<'_>>, Unreadable> {
     let json =
         std::str::from_utf8(body).map_err(|_| Unreadable::NotUtf8)?.trim_matches([' ', '\t', '\r', '\n']);
     if json.is_empty() {
         return Err(Unreadable::Empty);
+    }
+    if json.starts_with('[') {
+        let values = serde_json::from_str::<Vec<&RawValue>>(json).map_err(|_| Unreadable::MalformedJson)?;
+        return Ok(values.into_iter().map(|value| bare_item(value.get())).collect());
     }
     let Some(object) = Object::read(json) else {
         let is_json = serde_json::from_str::<&RawValue>(json).is_ok();
@@ -84,6 +91,15 @@ fn item(json: &str) -> Item<'_> {
     Item { bytes: json.as_bytes(), event: Event::parse(json.as_bytes()) }
 }
 
+/// An item of a bare array.
+fn bare_item(json: &str) -> Item<'_> {
+    let mut item = item(json);
+    if let Ok(event) = &mut item.event {
+        event.oddities.add(Oddity::BareArray);
+    }
+    item
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,7 +114,8 @@ mod tests {
             (b"{\"metric\":\"sent\"", Unreadable::MalformedJson),
             (b"{\"metric\":\"sent\"}{}", Unreadable::MalformedJson),
             (b"\xef\xbb\xbf{}", Unreadable::MalformedJson),
-            (b"[{\"metric\":\"sent\"}]", Unreadable::NotAnObject),
+            (b"[{\"metric\":\"sent\"}", Unreadable::MalformedJson),
+            (b"[{\"metric\":\"sent\"}]{}", Unreadable::MalformedJson),
             (b"null", Unreadable::NotAnObject),
             (b"\"{}\"", Unreadable::NotAnObject),
         ] {
@@ -125,6 +142,24 @@ mod tests {
                 (r#"{"metric":"opened" }"#, Ok("opened")),
             ]
         );
+    }
+
+    #[test]
+    fn a_bare_array_is_a_batch() {
+        let items = items(b" [ {\"metric\":\"sent\"} , 7,{\"metric\":\"opened\"}] ").expect("a batch");
+        let read = items.iter().map(|item| {
+            let oddities = item.event.as_ref().map(|event| event.oddities.iter().collect::<Vec<_>>());
+            (std::str::from_utf8(item.bytes).expect("JSON"), oddities.map_err(NotUnderstood::code))
+        });
+        assert_eq!(
+            read.collect::<Vec<_>>(),
+            [
+                (r#"{"metric":"sent"}"#, Ok(vec![Oddity::BareArray])),
+                ("7", Err("not_an_object")),
+                (r#"{"metric":"opened"}"#, Ok(vec![Oddity::BareArray])),
+            ]
+        );
+        assert_eq!(super::items(b"[]"), Ok(vec![]));
     }
 
     #[test]

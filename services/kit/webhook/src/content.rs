@@ -2,14 +2,15 @@
 
 use crate::object::Object;
 
-/// Members that hold a message's body: `content` and `headers` come where the workspace sends body content, `body` from
-/// other senders.
+/// Members that hold a message's body: `content` and `headers` come where the workspace sends body content,
+/// `body` from other senders.
 pub(crate) const BODIES: [&str; 3] = ["content", "headers", "body"];
 
-/// The event without its message bodies, at the top level and in `data`; `None` where there is nothing to take out.
+/// The event without its message bodies, at the top level and in `data`; `None` where there is nothing to
+/// take out.
 ///
-/// For an event that a topic cannot hold (G7). All other values keep their bytes; only the whitespace between members
-/// and the escapes in their names may change.
+/// For an event that a topic cannot hold (G7). All other values keep their bytes; only the whitespace between
+/// members and the escapes in their names may change.
 #[must_use]
 pub fn strip(bytes: &[u8]) -> Option<Vec<u8>> {
     let json = std::str::from_utf8(bytes).ok()?;

@@ -1,5 +1,8 @@
 //! One event in its normal form, whoever sent it and however it was spelled.
 
+mod fields;
+mod oddity;
+
 use std::borrow::Cow;
 use std::fmt;
 
@@ -8,18 +11,22 @@ use schemas::key::{Identifiers, Person};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
+use self::fields::{BODIES, Fields};
 use crate::field::{Field, Level};
 use crate::metric::{self, Hint, PREFERENCES};
 use crate::object::{Found, Object, string, text, truth};
-use crate::rest::{Leftover, Rest};
-use crate::time::EventTime;
+use crate::rest::Rest;
+use crate::time::{self, EventTime};
 
-/// An event, its fields found wherever the sender put them: in `data` first, then at the top level; its id, metric,
-/// object type and time at the top level only.
+pub use self::oddity::{Oddities, Oddity};
+
+/// An event, its fields found wherever the sender put them: in `data` first, then at the top level; its id,
+/// metric, object type and time at the top level only.
 ///
-/// Nothing but a metric is required. Ids are texts, given as strings or numbers; null and "" are absent; of a repeated
-/// name the first counts. A field of a shape that nobody expects is not lost: it stays in `rest`, but for `recipients`, which
-/// never does. Texts are borrowed from the event's bytes where they hold no escapes.
+/// Nothing but a metric is required. Ids are texts, given as strings or numbers; null and "" are absent; of a
+/// repeated name the first counts. A field of a shape that nobody expects is not lost: it stays in `rest`,
+/// but for `recipients`, which never does. Texts are borrowed from the event's bytes where they hold no
+/// escapes.
 #[derive(Clone, PartialEq, Default)]
 pub struct Event<'a> {
     /// The sender's id of this event, at most [`EVENT_ID_BYTES_MAX`] bytes.
@@ -28,7 +35,8 @@ pub struct Event<'a> {
     pub event_id_state: EventIdState,
     /// email, sms, push, in_app, whatsapp, slack, webhook, customer, another, or unknown. Lower case.
     pub channel: Cow<'a, str>,
-    /// sent, delivered, opened, clicked, bounced, spammed, unsubscribed or another. Lower case, without channel.
+    /// sent, delivered, opened, clicked, bounced, spammed, unsubscribed or another. Lower case, without
+    /// channel.
     pub metric: Cow<'a, str>,
     /// When it happened.
     pub time: EventTime,
@@ -46,7 +54,8 @@ pub struct Event<'a> {
     pub transactional_message_id: Option<Cow<'a, str>>,
     /// Content variant (`content_id`), else another sender's `template_id`.
     pub template_id: Option<Cow<'a, str>>,
-    /// Whom the message was for, as the channel addresses people. Of a flat e-mail event, its `email_address`.
+    /// Whom the message was for, as the channel addresses people. Of a flat e-mail event, its
+    /// `email_address`.
     pub recipient: Option<Cow<'a, str>>,
     /// The devices that a push was for: what `recipients` lists, but for items that say nothing of a device.
     pub devices: Vec<Device<'a>>,
@@ -56,7 +65,8 @@ pub struct Event<'a> {
     pub href: Option<Cow<'a, str>>,
     /// Clicked link's id.
     pub link_id: Option<Cow<'a, str>>,
-    /// What the provider replied; free text.
+    /// What the provider replied; free text. Of an object or a list, its texts and numbers; the original
+    /// stays in `rest`.
     pub failure_message: Option<Cow<'a, str>>,
     /// The click was made by a machine; `None` where not said.
     pub machine: Option<bool>,
@@ -76,6 +86,8 @@ pub struct Event<'a> {
     pub content_present: bool,
     /// All other fields of `data` and the top level, but message bodies. May hold addresses.
     pub rest: Rest<'a>,
+    /// What was odd about its form, and understood all the same.
+    pub oddities: Oddities,
 }
 
 /// Members of `identifiers`.
@@ -85,11 +97,12 @@ pub struct Ids<'a> {
     pub id: Option<Cow<'a, str>>,
     /// The person's e-mail address.
     pub email: Option<Cow<'a, str>>,
-    /// The vendor's id of the person, without prefix.
+    /// The vendor's id of the person, with or without the prefix `cio_`.
     pub cio_id: Option<Cow<'a, str>>,
 }
 
-/// A device that a push was for. Of what the sender lists as a text, that is the push token; other shapes are no device.
+/// A device that a push was for. Of what the sender lists as a text, that is the push token; other shapes are
+/// no device.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Device<'a> {
     /// The device's push token: an address (E2).
@@ -123,8 +136,8 @@ pub enum NotUnderstood<'a> {
     /// JSON, but no object.
     #[error("not a JSON object")]
     NotAnObject,
-    /// An object without a metric, or with one that is no text. What else it says is read nevertheless, so that it can
-    /// be kept under its customer's key.
+    /// An object without a metric, or with one that is no text. What else it says is read nevertheless, so
+    /// that it can be kept under its customer's key.
     #[error("no metric")]
     NoMetric(Box<Event<'a>>),
 }
@@ -152,7 +165,9 @@ impl<'a> Event<'a> {
             let is_json = serde_json::from_str::<&RawValue>(json).is_ok();
             return Err(if is_json { NotUnderstood::NotAnObject } else { NotUnderstood::Malformed });
         };
-        let event = Self::of(top, data);
+        let is_text = data.is_none() && top.all(Field::Data).next().is_some_and(|json| json.starts_with('"'));
+        let event = is_text.then(|| Self::of_text_data(json)).flatten();
+        let event = event.unwrap_or_else(|| Self::of(top, data));
         if event.metric.is_empty() { Err(NotUnderstood::NoMetric(Box::new(event))) } else { Ok(event) }
     }
 
@@ -171,6 +186,27 @@ impl<'a> Event<'a> {
         }
     }
 
+    /// Reads an event whose `data` is a text that holds an object: some relays encode it twice.
+    fn of_text_data(json: &str) -> Option<Self> {
+        let top = Object::read(json)?;
+        let data = string(top.all("data").next()?)?;
+        Object::read(&data)?;
+        let mut whole = String::with_capacity(json.len());
+        for member in top.members().iter().filter(|member| member.name != "data") {
+            whole.push(if whole.is_empty() { '{' } else { ',' });
+            whole.push_str(&serde_json::Value::from(&*member.name).to_string());
+            whole.push(':');
+            whole.push_str(member.json);
+        }
+        whole.push_str(if whole.is_empty() { "{\"data\":" } else { ",\"data\":" });
+        whole.push_str(&data);
+        whole.push('}');
+        let (top, data) = Level::read_both(&whole)?;
+        let mut event = Event::of(top, data).into_owned();
+        event.oddities.add(Oddity::DataAsText);
+        Some(event)
+    }
+
     fn of(mut top: Level<'a>, data: Option<Level<'a>>) -> Self {
         let ids_given = top.all(Field::EventId).count();
         let event_id =
@@ -184,21 +220,38 @@ impl<'a> Event<'a> {
         let metric = top.take(Field::Metric, string).value();
         let object_type =
             [Field::ObjectType, Field::ObjectTypeType].map(|field| top.take(field, string).value());
+        let mut oddities = Oddities::default();
         let time = match top.take(Field::Timestamp, text) {
-            Found::Value(text) => EventTime::parse(&text),
+            Found::Value(text) => {
+                let time = EventTime::parse(&text);
+                oddities.add_if(time != EventTime::Absurd && time::is_date(&text), Oddity::TimeAsDate);
+                time
+            }
             Found::Nothing => EventTime::Missing,
             Found::Otherwise => EventTime::Absurd,
         };
         let flat = data.is_none();
         let mut fields = Fields { data: data.unwrap_or_default(), top, identifiers_rest: Rest::default() };
-        let mut event =
-            Self { event_id: event_id.value(), event_id_state, time, ..Self::of_fields(&mut fields) };
+        let mut event = Self {
+            event_id: event_id.value(),
+            event_id_state,
+            time,
+            oddities,
+            ..Self::of_fields(&mut fields)
+        };
         event.classify(object_type.into_iter().flatten().next(), metric.unwrap_or_default());
-        // In the vendor's envelope an `email_address` tells a person's event from a message's: it stays apart there.
+        // In the vendor's envelope an `email_address` tells a person's event from a message's: it stays apart
+        // there.
         if flat && event.channel == "email" && event.recipient.is_none() {
             event.recipient.clone_from(&event.email_address);
         }
+        if event.failure_message.is_none() {
+            event.failure_message = fields.failure_of_parts();
+            event.oddities.add_if(event.failure_message.is_some(), Oddity::FailureNotText);
+        }
         // Changed preferences come as `content`: data there, no message body.
+        let is_silent = event.metric == PREFERENCES && !fields.holds(Field::Content);
+        event.oddities.add_if(is_silent, Oddity::PreferencesMissing);
         let bodies: &[Field] = if event.metric == PREFERENCES { &[] } else { &BODIES };
         event.content_present = bodies.iter().any(|body| fields.holds(*body));
         event.rest = fields.rest(bodies);
@@ -236,76 +289,50 @@ impl<'a> Event<'a> {
         let address =
             self.email_address.is_some() || self.recipient.as_ref().is_some_and(|to| to.contains('@'));
         let hint = Hint { address, devices: !self.devices.is_empty() };
-        (self.channel, self.metric) = metric::normalise(object_type, metric, hint);
-    }
-}
-
-/// Message bodies: not read, and not among the rest.
-const BODIES: [Field; 3] = [Field::Content, Field::Headers, Field::Body];
-
-/// Where fields are looked for: the vendor's `data`, then the top level.
-struct Fields<'a> {
-    data: Level<'a>,
-    top: Level<'a>,
-    identifiers_rest: Rest<'a>,
-}
-
-impl<'a> Fields<'a> {
-    fn read<T>(&mut self, field: Field, read: impl Fn(&'a str) -> Option<T>) -> Option<T> {
-        self.data.take(field, &read).value().or_else(|| self.top.take(field, &read).value())
+        let normal = metric::normalise(object_type, metric, hint);
+        (self.channel, self.metric) = (normal.channel, normal.metric);
+        self.oddities.add_if(normal.is_alias, Oddity::MetricAlias);
     }
 
-    fn text(&mut self, field: Field) -> Option<Cow<'a, str>> {
-        self.read(field, text)
-    }
-
-    /// Takes all that is there: left over, a push token would be taken for a text.
-    fn devices(&mut self) -> Vec<Device<'a>> {
-        let [data, top] = [&mut self.data, &mut self.top].map(|level| {
-            level.take(Field::Recipients, |json| Some(devices(json))).value().unwrap_or_default()
-        });
-        if data.is_empty() { top } else { data }
-    }
-
-    /// Takes the three that make a customer key; others (a phone) stay in `rest` under the same name.
-    fn identifiers(&mut self) -> Option<Ids<'a>> {
-        let mut object = self.read(Field::Identifiers, Object::read)?;
-        let ids = Ids {
-            id: object.take("id", text).value(),
-            email: object.take("email", text).value(),
-            cio_id: object.take("cio_id", text).value(),
+    /// The same event with texts of its own.
+    fn into_owned(self) -> Event<'static> {
+        let own = |text: Option<Cow<'a, str>>| text.map(|text| Cow::Owned(text.into_owned()));
+        let own_ids = |ids: Ids<'a>| Ids { id: own(ids.id), email: own(ids.email), cio_id: own(ids.cio_id) };
+        let own_device = |device: Device<'a>| Device {
+            device_id: own(device.device_id),
+            platform: own(device.platform),
+            failure_message: own(device.failure_message),
         };
-        self.identifiers_rest = object.rest();
-        Some(ids)
-    }
-
-    fn holds(&self, field: Field) -> bool {
-        self.data.all(field).chain(self.top.all(field)).any(|json| json != "null")
-    }
-
-    fn rest(self, except: &[Field]) -> Rest<'a> {
-        let mut rest: Rest<'a> = self.data.leave(except).chain(self.top.leave(except)).collect();
-        if !self.identifiers_rest.is_empty() {
-            rest.add("identifiers", Leftover::Members(self.identifiers_rest));
+        Event {
+            event_id: own(self.event_id),
+            channel: Cow::Owned(self.channel.into_owned()),
+            metric: Cow::Owned(self.metric.into_owned()),
+            delivery_id: own(self.delivery_id),
+            campaign_id: own(self.campaign_id),
+            action_id: own(self.action_id),
+            broadcast_id: own(self.broadcast_id),
+            newsletter_id: own(self.newsletter_id),
+            transactional_message_id: own(self.transactional_message_id),
+            template_id: own(self.template_id),
+            recipient: own(self.recipient),
+            devices: self.devices.into_iter().map(own_device).collect(),
+            subject: own(self.subject),
+            href: own(self.href),
+            link_id: own(self.link_id),
+            failure_message: own(self.failure_message),
+            customer_id: own(self.customer_id),
+            identifiers: self.identifiers.map(own_ids),
+            email_address: own(self.email_address),
+            rest: self.rest.into_owned(),
+            event_id_state: self.event_id_state,
+            time: self.time,
+            machine: self.machine,
+            prefetched: self.prefetched,
+            proxied: self.proxied,
+            synthetic: self.synthetic,
+            content_present: self.content_present,
+            oddities: self.oddities,
         }
-        rest
-    }
-}
-
-fn devices(json: &str) -> Vec<Device<'_>> {
-    let items = serde_json::from_str::<Vec<&RawValue>>(json);
-    let items = items.map_or_else(|_| vec![json], |items| items.into_iter().map(RawValue::get).collect());
-    items.into_iter().map(device).filter(|device| *device != Device::default()).collect()
-}
-
-fn device(json: &str) -> Device<'_> {
-    match Object::read(json) {
-        Some(mut object) => Device {
-            device_id: object.take("device_id", text).value(),
-            platform: object.take("device_platform", text).value(),
-            failure_message: object.take("failure_message", text).value(),
-        },
-        None => Device { device_id: Found::of(Some(json), text).value(), ..Device::default() },
     }
 }
 

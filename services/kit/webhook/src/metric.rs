@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-/// Channels that carry messages, as the vendor spells its object types. The set is open: others pass as they are.
+/// Channels that carry messages, as the vendor spells its object types. The set is open: others pass as they
+/// are.
 const CHANNELS: [&str; 7] = ["email", "sms", "push", "in_app", "whatsapp", "slack", "webhook"];
 
 /// The object type of what is about a person and no message.
@@ -20,26 +21,38 @@ pub(crate) struct Hint {
     pub(crate) devices: bool,
 }
 
+/// An event's channel and metric.
+pub(crate) struct Normal<'a> {
+    pub(crate) channel: Cow<'a, str>,
+    pub(crate) metric: Cow<'a, str>,
+    /// Whether the sender gave the metric another name.
+    pub(crate) is_alias: bool,
+}
+
 /// The channel and metric of an event, from its own spelling of both.
 ///
-/// A prefix that names a message channel decides (`email_bounced`), since it is the more exact of the two; `customer_`
-/// gives way to an object type, since the vendor puts the channel that caused a change there.
+/// A prefix that names a message channel decides (`email_bounced`), since it is the more exact of the two;
+/// `customer_` gives way to an object type, since the vendor puts the channel that caused a change there.
 pub(crate) fn normalise<'a>(
     object_type: Option<Cow<'a, str>>,
     metric: Cow<'a, str>,
     hint: Hint,
-) -> (Cow<'a, str>, Cow<'a, str>) {
+) -> Normal<'a> {
     let metric = normal(metric);
     let object_type = object_type.map(normal).filter(|text| !text.is_empty());
-    if let Some(channel) = CHANNELS.into_iter().find(|channel| is_prefix(channel, &metric)) {
-        return (Cow::Borrowed(channel), alias(without_prefix(metric, channel)));
-    }
-    if is_prefix(CUSTOMER, &metric) {
-        let channel = object_type.unwrap_or(Cow::Borrowed(CUSTOMER));
-        return (channel, alias(without_prefix(metric, CUSTOMER)));
-    }
-    let metric = alias(metric);
-    (object_type.unwrap_or_else(|| Cow::Borrowed(guess(&metric, hint))), metric)
+    let (channel, metric) =
+        if let Some(channel) = CHANNELS.into_iter().find(|channel| is_prefix(channel, &metric)) {
+            (Some(Cow::Borrowed(channel)), without_prefix(metric, channel))
+        } else if is_prefix(CUSTOMER, &metric) {
+            (Some(object_type.unwrap_or(Cow::Borrowed(CUSTOMER))), without_prefix(metric, CUSTOMER))
+        } else {
+            (object_type, metric)
+        };
+    let alias = alias(&metric, channel.as_deref());
+    let is_alias = alias.is_some();
+    let metric = alias.map_or(metric, Cow::Borrowed);
+    let channel = channel.unwrap_or_else(|| Cow::Borrowed(guess(&metric, hint)));
+    Normal { channel, metric, is_alias }
 }
 
 /// Trimmed, in lower case.
@@ -67,12 +80,15 @@ fn without_prefix<'a>(metric: Cow<'a, str>, prefix: &str) -> Cow<'a, str> {
     }
 }
 
-fn alias(metric: Cow<'_, str>) -> Cow<'_, str> {
-    match metric.as_ref() {
-        "complained" | "complaint" => Cow::Borrowed("spammed"),
+/// The vendor's name of a metric that `metric` is another name of.
+fn alias(metric: &str, channel: Option<&str>) -> Option<&'static str> {
+    match metric {
+        "complained" | "complaint" => Some("spammed"),
+        // The vendor's pages call a dropped message so. A suppressed person is another thing.
+        "suppressed" if channel != Some(CUSTOMER) => Some("dropped"),
         // The App API's name of the subscription; the vendor sends it with the prefix.
-        "subscription_preferences_changed" => Cow::Borrowed(PREFERENCES),
-        _ => metric,
+        "subscription_preferences_changed" => Some(PREFERENCES),
+        _ => None,
     }
 }
 
@@ -100,6 +116,10 @@ mod tests {
             (Some("email"), "email_bounced", ("email", "bounced")),
             (Some("EMAIL"), " Bounced ", ("email", "bounced")),
             (None, "email_complained", ("email", "spammed")),
+            (Some("sms"), "Suppressed", ("sms", "dropped")),
+            (None, "email_suppressed", ("email", "dropped")),
+            (Some("email"), "dropped", ("email", "dropped")),
+            (Some("customer"), "suppressed", ("customer", "suppressed")),
             (None, "push_opened", ("push", "opened")),
             (None, "in_app_clicked", ("in_app", "clicked")),
             (None, "customer_unsubscribed", ("customer", "unsubscribed")),
@@ -109,14 +129,16 @@ mod tests {
             (Some("telegram"), "poked", ("telegram", "poked")),
             (None, "email_", ("unknown", "email_")),
         ] {
-            let (channel, metric) = normalise(object_type.map(Cow::Borrowed), Cow::Borrowed(metric), NONE);
-            assert_eq!((channel.as_ref(), metric.as_ref()), normal);
+            let read = normalise(object_type.map(Cow::Borrowed), Cow::Borrowed(metric), NONE);
+            assert_eq!((read.channel.as_ref(), read.metric.as_ref()), normal);
+            let given = metric.trim().to_lowercase();
+            assert_eq!(read.is_alias, !given.ends_with(normal.1), "{metric}");
         }
     }
 
     #[test]
     fn a_channel_is_told_by_what_it_reaches_never_by_its_metric() {
-        let channel = |hint| normalise(None, Cow::Borrowed("bounced"), hint).0;
+        let channel = |hint| normalise(None, Cow::Borrowed("bounced"), hint).channel;
         assert_eq!(channel(Hint { address: true, devices: false }), "email");
         assert_eq!(channel(Hint { address: false, devices: true }), "push");
         assert_eq!(channel(NONE), "unknown");

@@ -1,7 +1,8 @@
 //! One level of a JSON object, members in order and repeats kept.
 //!
-//! serde's derived structs refuse a repeated key and give up at a nesting of 128. A sender's slip must cost neither the
-//! event nor the stack, so an object is read as names and unread slices, and each slice only as what it should be.
+//! serde's derived structs refuse a repeated key and give up at a nesting of 128. A sender's slip must cost
+//! neither the event nor the stack, so an object is read as names and unread slices, and each slice only as
+//! what it should be.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,8 +12,8 @@ use serde_json::value::RawValue;
 
 use crate::rest::Rest;
 
-/// Hands every member of an object to `each`, in order: its name, and its value as it is written. `None` where `json` is
-/// another thing than an object; `each` may have had members then.
+/// Hands every member of an object to `each`, in order: its name, and its value as it is written. `None`
+/// where `json` is another thing than an object; `each` may have had members then.
 pub(crate) fn members<'a>(json: &'a str, each: impl FnMut(Cow<'a, str>, &'a str)) -> Option<()> {
     let mut deserializer = serde_json::Deserializer::from_str(json);
     deserializer.deserialize_map(Members(each)).ok()?;
@@ -99,7 +100,8 @@ pub(crate) fn text(json: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// A string, borrowed where it holds no escapes. Half a surrogate pair becomes U+FFFD: it is not worth an event.
+/// A string, borrowed where it holds no escapes. Half a surrogate pair becomes U+FFFD: it is not worth an
+/// event.
 pub(crate) fn string(json: &str) -> Option<Cow<'_, str>> {
     let written = json.strip_prefix('"')?.strip_suffix('"')?;
     if written.contains('\\') {
@@ -134,8 +136,9 @@ impl<'de, F: FnMut(Cow<'de, str>, &'de str)> Visitor<'de> for Members<F> {
     }
 }
 
-/// As [`members`], and the members of the first object named `inner` go to `each_inner`, in the same pass; answers whether
-/// there was one. `None` also where that first one is no object, or a name is odd (half a surrogate pair, a control character): that needs a second look.
+/// As [`members`], and the members of the first object named `inner` go to `each_inner`, in the same pass;
+/// answers whether there was one. `None` also where that first one is no object, or a name is odd (half a
+/// surrogate pair, a control character): that needs a second look.
 pub(crate) fn members_twofold<'a>(
     json: &'a str,
     inner: &'static str,
@@ -210,7 +213,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
     }
 }
 
-/// A JSON string, borrowed where it holds no escapes. Read as bytes, since as text half a surrogate pair is an error.
+/// A JSON string, borrowed where it holds no escapes. Read as bytes, since as text half a surrogate pair is
+/// an error.
 struct Text<'a>(Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {

@@ -19,7 +19,7 @@ pub struct Rest<'a> {
 #[derive(Clone, PartialEq)]
 pub enum Leftover<'a> {
     /// As it was written.
-    Json(&'a str),
+    Json(Cow<'a, str>),
     /// An object of which the rest is left.
     Members(Rest<'a>),
 }
@@ -36,10 +36,30 @@ impl<'a> Rest<'a> {
         self.members.iter().map(|(name, value)| (name.as_ref(), value))
     }
 
+    /// The value of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Leftover<'a>> {
+        let place = self.members.binary_search_by(|(known, _)| known.as_ref().cmp(name)).ok()?;
+        Some(&self.members[place].1)
+    }
+
     /// The whole as JSON values.
     #[must_use]
     pub fn to_map(&self) -> Map<String, Value> {
         self.members().map(|(name, value)| (name.to_owned(), value.to_value())).collect()
+    }
+
+    /// The same with texts of its own.
+    pub(crate) fn into_owned(self) -> Rest<'static> {
+        let members = self.members.into_iter();
+        let own = |(name, value): (Cow<'a, str>, Leftover<'a>)| {
+            let value = match value {
+                Leftover::Json(json) => Leftover::Json(Cow::Owned(json.into_owned())),
+                Leftover::Members(rest) => Leftover::Members(rest.into_owned()),
+            };
+            (Cow::Owned(name.into_owned()), value)
+        };
+        Rest { members: members.map(own).collect() }
     }
 
     /// Adds one, unless the name is there.
@@ -53,7 +73,7 @@ impl<'a> Rest<'a> {
 /// Of a repeated name the first counts.
 impl<'a> FromIterator<(Cow<'a, str>, &'a str)> for Rest<'a> {
     fn from_iter<I: IntoIterator<Item = (Cow<'a, str>, &'a str)>>(members: I) -> Self {
-        let given = members.into_iter().map(|(name, json)| (name, Leftover::Json(json)));
+        let given = members.into_iter().map(|(name, json)| (name, Leftover::Json(Cow::Borrowed(json))));
         let mut members: Vec<(Cow<'a, str>, Leftover<'a>)> = Vec::with_capacity(MEMBERS_USUAL);
         members.extend(given);
         members.sort_by(|(one, _), (other, _)| one.cmp(other));
@@ -68,7 +88,7 @@ impl Leftover<'_> {
     pub fn to_value(&self) -> Value {
         match self {
             Self::Json(json) => {
-                serde_json::from_str(json).unwrap_or_else(|_| Value::String((*json).to_owned()))
+                serde_json::from_str(json).unwrap_or_else(|_| Value::String(json.clone().into_owned()))
             }
             Self::Members(rest) => Value::Object(rest.to_map()),
         }

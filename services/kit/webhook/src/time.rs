@@ -1,12 +1,15 @@
 //! When an event happened, as far as its sender says.
 
+mod calendar;
+
 /// 2010-01-01, before the vendor existed. Unix milliseconds.
 pub const EARLIEST_MS: i64 = 1_262_304_000_000;
 
 /// 2100-01-01. Unix milliseconds.
 pub const LATEST_MS: i64 = 4_102_444_800_000;
 
-/// How far a sender's clock may run ahead of the gateway's, in milliseconds: one day, as in the dedupe window's rule.
+/// How far a sender's clock may run ahead of the gateway's, in milliseconds: one day, as in the dedupe
+/// window's rule.
 pub const AHEAD_MAX_MS: i64 = 86_400_000;
 
 /// An event's own time. It depends on the event alone, so that every copy of it gives the same.
@@ -51,20 +54,22 @@ impl TimeSource {
 }
 
 impl EventTime {
-    /// Reads a number's text: seconds, as the vendor writes them, with or without a fraction; or milliseconds, as other
-    /// senders do. No number is plausible as both.
+    /// Reads a number's text: seconds, as the vendor writes them, with or without a fraction; or
+    /// milliseconds, as other senders do. No number is plausible as both. A calendar date and time is read
+    /// too, see [`is_date`].
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let text = text.trim();
         let known = match text.parse::<i64>() {
             Ok(number) => number.checked_mul(1_000).and_then(plausible).or_else(|| plausible(number)),
+            Err(_) if is_date(text) => calendar::parse(text).and_then(plausible),
             Err(_) => fraction(text),
         };
         known.map_or(Self::Absurd, Self::Known)
     }
 
-    /// The event's own time in Unix milliseconds, where it has a plausible one. What dedupes must go by this: a time
-    /// of receipt differs between copies of one event.
+    /// The event's own time in Unix milliseconds, where it has a plausible one. What dedupes must go by this:
+    /// a time of receipt differs between copies of one event.
     #[must_use]
     pub fn known_ms(self) -> Option<i64> {
         if let Self::Known(at_ms) = self { Some(at_ms) } else { None }
@@ -80,6 +85,15 @@ impl EventTime {
             _ => Occurred { at_ms: received_at_ms, source: TimeSource::Received },
         }
     }
+}
+
+/// Whether a text looks like a date in ISO 8601: `2026-01-31T08:30:00Z`, with a fraction, an offset, a blank
+/// for the `T`, or as `20260131T083000Z`. A time without an offset is in UTC.
+#[must_use]
+pub fn is_date(text: &str) -> bool {
+    let bytes = text.trim().as_bytes();
+    let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    matches!((digits, bytes.get(digits)), (4, Some(b'-')) | (8, Some(b'T' | b't')))
 }
 
 fn plausible(at_ms: i64) -> Option<i64> {
@@ -107,6 +121,38 @@ mod tests {
             assert_eq!(EventTime::parse(text), EventTime::Known(1_613_063_089_000), "{text}");
         }
         assert_eq!(EventTime::parse("1613063089.25"), EventTime::Known(1_613_063_089_250));
+    }
+
+    #[test]
+    fn a_calendar_date_is_a_time() {
+        for text in [
+            "2021-02-11T17:04:49Z",
+            "2021-02-11t17:04:49z",
+            "2021-02-11 17:04:49",
+            "2021-02-11T17:04:49+00:00",
+            "2021-02-11T19:34:49+0230",
+            "2021-02-11T09:04:49-08",
+            "20210211T170449Z",
+            " 2021-02-11T17:04:49.000000Z ",
+            "2021-02-11 17:04:49 UTC",
+        ] {
+            assert_eq!(EventTime::parse(text), EventTime::Known(1_613_063_089_000), "{text}");
+        }
+        assert_eq!(EventTime::parse("2021-02-11T17:04:49.25Z"), EventTime::Known(1_613_063_089_250));
+        assert_eq!(EventTime::parse("2021-02-11"), EventTime::Known(1_613_001_600_000));
+        assert_eq!(EventTime::parse("2021-02-11T17:04"), EventTime::Known(1_613_063_040_000));
+        for text in [
+            "2021-02-29T00:00:00Z",
+            "2021-13-01",
+            "2021-02-11T25:00:00Z",
+            "2021-02-11T17:04:49+99:00",
+            "2021-02-11T17:04:49 CET",
+            "2021-02-",
+            "1999-01-01T00:00:00Z",
+            "20210211T17",
+        ] {
+            assert_eq!(EventTime::parse(text), EventTime::Absurd, "{text}");
+        }
     }
 
     #[test]

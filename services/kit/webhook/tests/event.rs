@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use schemas::key::CustomerKey;
 use schemas::token::TokenKey;
 use serde_json::{Value, json};
-use webhook::event::{Event, EventIdState, NotUnderstood};
+use webhook::event::{Event, EventIdState, NotUnderstood, Oddity};
 use webhook::time::EventTime;
 use webhook::{body, content};
 
@@ -191,6 +191,90 @@ fn an_event_never_shows_whose_it_is() {
     assert!(!shown.contains("ada") && !shown.contains("u-1"), "{shown}");
 }
 
+fn oddities(event: &Event<'_>) -> Vec<Oddity> {
+    event.oddities.iter().collect()
+}
+
+/// Some relays encode `data` twice.
+#[test]
+fn data_that_is_a_text_is_read_as_what_it_holds() {
+    let data = json!({"customer_id": "7", "recipient": "ada@example.com", "subject": "\u{e9}\"q\"", "x": [1, {"y": null}],
+        "identifiers": {"id": "7", "email": "ada@example.com", "phone": "+1"},
+        "recipients": [{"device_id": "d", "device_platform": "ios", "failure_message": "gone"}]});
+    let given = |data: Value| {
+        json!({"event_id": "e", "metric": "bounced", "object_type": "email", "timestamp": 1_613_063_089,
+        "data": data, "z": "top"})
+    };
+    let (plain, mut text) = (event(&given(data.clone())), event(&given(json!(data.to_string()))));
+    assert_eq!((oddities(&plain), oddities(&text)), (vec![], vec![Oddity::DataAsText]));
+    text.oddities = plain.oddities;
+    assert!(text == plain);
+    for other in [json!("no JSON"), json!("[1]"), json!("{"), json!("")] {
+        let kept = event(&given(other.clone()));
+        assert_eq!(oddities(&kept), []);
+        assert_eq!(kept.rest.to_map().get("data"), Some(&other).filter(|text| **text != ""));
+    }
+}
+
+#[test]
+fn a_calendar_date_is_a_time_and_counted() {
+    let at = |timestamp: Value| event(&json!({"metric": "sent", "timestamp": timestamp}));
+    let date = at(json!("2021-02-11T17:04:49Z"));
+    assert_eq!((date.time, oddities(&date)), (at(json!(1_613_063_089)).time, vec![Oddity::TimeAsDate]));
+    let absurd = at(json!("2021-02-31T17:04:49Z"));
+    assert_eq!((absurd.time, oddities(&absurd)), (EventTime::Absurd, vec![]));
+    assert_eq!(oddities(&at(json!("1613063089"))), []);
+}
+
+#[test]
+fn suppressed_is_another_name_of_dropped_and_counted() {
+    for metric in ["suppressed", "email_suppressed"] {
+        let event = event(&json!({"metric": metric, "object_type": "email"}));
+        assert_eq!((&*event.metric, oddities(&event)), ("dropped", vec![Oddity::MetricAlias]), "{metric}");
+    }
+}
+
+/// The vendor leaves the change itself out where "Include body content" is off.
+#[test]
+fn changed_preferences_without_content_are_counted() {
+    let changed =
+        |data: Value| event(&json!({"metric": "cio_subscription_preferences_changed", "data": data}));
+    assert_eq!(oddities(&changed(json!({"customer_id": "7"}))), [Oddity::PreferencesMissing]);
+    assert_eq!(oddities(&changed(json!({"content": null}))), [Oddity::PreferencesMissing]);
+    assert_eq!(oddities(&changed(json!({"content": "{\"topics\":{}}"}))), []);
+}
+
+#[test]
+fn a_failure_message_of_parts_is_read_as_text_and_kept_as_it_came() {
+    for (given, text) in [
+        (json!({"code": 550, "text": "5.1.1 unknown", "fatal": true}), Some("550 5.1.1 unknown")),
+        (json!(["550 5.1.1 unknown"]), Some("550 5.1.1 unknown")),
+        (json!([{"a": ["550", ""]}, null, "x"]), Some("550 x")),
+        (json!([null, {}]), None),
+        (json!(true), None),
+    ] {
+        let event = event(&json!({"metric": "bounced", "data": {"failure_message": given}}));
+        assert_eq!(event.failure_message.as_deref(), text, "{given}");
+        assert_eq!(event.rest.to_map()["failure_message"], given);
+        assert_eq!(
+            oddities(&event).as_slice(),
+            if text.is_some() { &[Oddity::FailureNotText][..] } else { &[] }
+        );
+    }
+    let written = Event::parse(br#"{"metric":"bounced","failure_message":{"text":"no","code":550}}"#);
+    assert_eq!(written.expect("an event").failure_message.as_deref(), Some("no 550"));
+    let deep = format!(
+        r#"{{"metric":"bounced","failure_message":{}"x"{}}}"#,
+        "[".repeat(90_000),
+        "]".repeat(90_000)
+    );
+    assert_eq!(Event::parse(deep.as_bytes()).expect("an event").failure_message, None);
+    let push = event(
+        &json!({"metric": "bounced", "recipients": [{"device_id": "d", "failure_message": {"code": 404}}]}),
+    );
+    assert_eq!(push.devices[0].failure_message.as_deref(), Some("404"));
+}
+
 /// JSON as a person might write it: any values, any whitespace.
 fn loose_json() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
@@ -235,7 +319,7 @@ proptest! {
     #[test]
     fn any_json_is_read_or_refused(json in loose_json()) {
         let items = body::items(json.as_bytes());
-        prop_assert_eq!(items.is_ok(), json.starts_with('{'));
+        prop_assert_eq!(items.is_ok(), json.starts_with(['{', '[']));
         if let Some(stripped) = content::strip(json.as_bytes()) {
             prop_assert_eq!(content::strip(&stripped), None);
             prop_assert!(serde_json::from_slice::<Value>(&stripped).is_ok());

@@ -193,6 +193,25 @@ fn odd_events_are_told() {
     assert_eq!(odd(&repeated), ["event_id_repeated", "time_ahead"]);
 }
 
+/// The vendor's API wants no prefix, and both spellings are one person.
+#[test]
+fn a_vendor_s_id_with_and_without_its_prefix_is_one_key() {
+    let key = |cio_id: &str| {
+        let body = format!(r#"{{"metric":"sent","data":{{"identifiers":{{"cio_id":"{cio_id}"}}}}}}"#);
+        now(body.as_bytes()).0.events[0].key().map(<[u8]>::to_vec)
+    };
+    assert_eq!(key("cio_03000001").as_deref(), Some(&b"~cio:03000001"[..]));
+    assert_eq!(key("03000001"), key("cio_03000001"));
+}
+
+#[test]
+fn what_was_read_leniently_is_told_of_each_event() {
+    let odd = |body: &str| now(body.as_bytes()).0.oddities;
+    let array = r#"[{"metric":"sent","event_id":"1","timestamp":1767225600},
+        {"metric":"email_suppressed","event_id":"2","timestamp":"2026-01-01T00:00:00Z","customer_id":"a@b.c"}]"#;
+    assert_eq!(odd(array), ["bare_array", "id_is_address", "bare_array", "time_as_date", "metric_alias"]);
+}
+
 #[test]
 fn a_trace_is_carried_where_it_is_one_and_made_where_not() {
     let sent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
