@@ -1,180 +1,228 @@
-//! Free text without addresses: SMTP replies, links and subjects name recipients, and the public topics must not (E2).
+//! Free text without addresses and secrets (E2): SMTP replies, links and subjects name recipients, and the
+//! public topics must not.
+//!
+//! First goes what the event itself names, in whatever spelling ([`named`]). Then go the forms of addresses
+//! in general. What stands around them stays as it was written.
 
+mod device;
+mod email;
+mod json;
+mod link;
+mod named;
+mod phone;
 mod plain;
+mod span;
+mod verbal;
 
 use std::borrow::Cow;
-use std::ops::Range;
 
-use plain::Plain;
 use schemas::token::{Kind, TokenKey};
-use serde_json::{Map, Value};
-use webhook::rest::{Leftover, Rest};
+use webhook::event::Event;
 
-/// Fewest digits after a `+` that are taken for a telephone number (E.164 allows 15 at most).
-const PHONE_DIGITS_MIN: usize = 8;
-const PHONE_DIGITS_MAX: usize = 15;
+use self::named::Named;
+use self::phone::Setting;
+use self::plain::Plain;
+use self::span::{Span, merged};
 
-/// Longest whole number whose text is the same however it is read and written, in digits.
-const PLAIN_DIGITS_MAX: usize = 18;
+pub use self::link::LinkQueries;
 
-/// `text` with every e-mail address and every `+` number replaced by its token, however deep they are escaped: as links
-/// escape (`%2540`), and as JSON does (`\u0040`). What stands around them stays as it was written.
-#[must_use]
-pub fn text<'a>(text: &'a str, tokens: &TokenKey) -> Cow<'a, str> {
-    if !text.bytes().any(|byte| matches!(byte, b'@' | b'+' | b'%' | b'\\')) {
-        return Cow::Borrowed(text);
+/// What makes a text worth a closer look.
+const AT: u8 = 1;
+const DIGIT: u8 = 2;
+const EQUALS: u8 = 4;
+const COLON: u8 = 8;
+
+/// Of each byte, what it may begin.
+const LOOK: [u8; 256] = {
+    let mut look = [0; 256];
+    look[b'@' as usize] = AT;
+    look[b'=' as usize] = EQUALS;
+    look[b':' as usize] = COLON;
+    let mut digit = b'0';
+    while digit <= b'9' {
+        look[digit as usize] = DIGIT;
+        digit += 1;
     }
-    let given = Plain::of(text);
-    let plain = given.text();
-    if !plain.bytes().any(|byte| matches!(byte, b'@' | b'+')) {
-        return Cow::Borrowed(text);
-    }
-    let out = String::with_capacity(text.len());
-    let mut redacted = Redacted { given: &given, tokens, out, done: 0 };
-    for email in emails(plain) {
-        redacted.replace_phones(email.start);
-        redacted.replace(Kind::Email, email);
-    }
-    redacted.replace_phones(plain.len());
-    redacted.out.push_str(given.written(redacted.done..plain.len()));
-    Cow::Owned(redacted.out)
-}
+    look
+};
 
-/// `rest` as one JSON object, with every text in it redacted, names included.
-#[must_use]
-pub fn json(rest: &Rest<'_>, tokens: &TokenKey) -> String {
-    // A name that changes may meet another, and leaves the order.
-    if rest.members().any(|(name, _)| text(name, tokens) != name) {
-        return Value::Object(fields(&rest.to_map(), tokens)).to_string();
-    }
-    let mut json = String::with_capacity(128);
-    json.push('{');
-    for (name, leftover) in rest.members() {
-        if json.len() > 1 {
-            json.push(',');
-        }
-        push_quoted(&mut json, name);
-        json.push(':');
-        push_value(&mut json, leftover, tokens);
-    }
-    json.push('}');
-    json
-}
+/// Shortest text that can hold a push token of an unknown device, in bytes.
+const DEVICE_TEXT_MIN: usize = 20;
 
-/// Texts without escapes and plain numbers need no parsing; whatever else comes takes the long way, to the same bytes.
-fn push_value(json: &mut String, leftover: &Leftover<'_>, tokens: &TokenKey) {
-    match leftover {
-        Leftover::Json(written)
-            if is_plain_number(written) || matches!(*written, "true" | "false" | "null") =>
-        {
-            json.push_str(written);
-        }
-        Leftover::Json(written) => match unescaped(written) {
-            Some(inner) => push_quoted(json, &text(inner, tokens)),
-            None => json.push_str(&value(&leftover.to_value(), tokens).to_string()),
-        },
-        Leftover::Members(rest) => json.push_str(&self::json(rest, tokens)),
-    }
-}
-
-fn is_plain_number(written: &str) -> bool {
-    written.len() <= PLAIN_DIGITS_MAX
-        && written.bytes().all(|byte| byte.is_ascii_digit())
-        && (written == "0" || !written.starts_with('0'))
-}
-
-/// The inside of a JSON text that has no escapes.
-fn unescaped(written: &str) -> Option<&str> {
-    written.strip_prefix('"')?.strip_suffix('"').filter(|inner| !inner.contains('\\'))
-}
-
-fn push_quoted(json: &mut String, text: &str) {
-    if text.bytes().any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\')) {
-        json.push_str(&Value::from(text).to_string());
-    } else {
-        json.push('"');
-        json.push_str(text);
-        json.push('"');
-    }
-}
-
-/// `fields` with every text in them redacted, names included.
-fn fields(fields: &Map<String, Value>, tokens: &TokenKey) -> Map<String, Value> {
-    fields.iter().map(|(name, value)| (text(name, tokens).into_owned(), self::value(value, tokens))).collect()
-}
-
-fn value(of: &Value, tokens: &TokenKey) -> Value {
-    match of {
-        Value::String(string) => Value::String(text(string, tokens).into_owned()),
-        Value::Array(items) => Value::Array(items.iter().map(|item| value(item, tokens)).collect()),
-        Value::Object(object) => Value::Object(fields(object, tokens)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => of.clone(),
-    }
-}
-
-/// A text in the making: as it was written, but for its addresses.
-struct Redacted<'a> {
-    given: &'a Plain<'a>,
+/// Replaces the addresses and secrets in one event's texts by their tokens.
+pub struct Redactor<'a> {
     tokens: &'a TokenKey,
-    out: String,
-    /// How much of the plain text is in `out`.
-    done: usize,
+    links: LinkQueries,
+    named: Named<'a>,
+    /// The event is about a telephone's message.
+    is_phone_channel: bool,
+    /// The event's links are a webhook's: their paths are secrets.
+    has_secret_paths: bool,
 }
 
-impl Redacted<'_> {
-    fn replace(&mut self, kind: Kind, address: Range<usize>) {
-        self.out.push_str(self.given.written(self.done..address.start));
-        self.out.push_str(&self.tokens.token(kind, &self.given.text()[address.clone()]));
-        self.done = address.end;
-    }
-
-    fn replace_phones(&mut self, until: usize) {
-        let begin = self.done;
-        for phone in phones(&self.given.text()[begin..until]) {
-            self.replace(Kind::Phone, begin + phone.start..begin + phone.end);
+impl<'a> Redactor<'a> {
+    /// For the texts of `event`.
+    #[must_use]
+    pub fn of(event: &'a Event<'_>, tokens: &'a TokenKey, links: LinkQueries) -> Self {
+        Self {
+            tokens,
+            links,
+            named: Named::of(event),
+            is_phone_channel: matches!(&*event.channel, "sms" | "whatsapp"),
+            has_secret_paths: matches!(&*event.channel, "webhook" | "slack"),
         }
     }
-}
 
-/// Where e-mail addresses stand. One pass: a text of nothing but signs must not cost its length squared.
-fn emails(text: &str) -> impl Iterator<Item = Range<usize>> {
-    let mut searched = 0;
-    std::iter::from_fn(move || {
-        loop {
-            let at = searched + text[searched..].find('@')?;
-            let (local, domain) = (local_part(&text[searched..at]), domain_part(&text[at + 1..]));
-            searched = at + 1;
-            if !local.is_empty() && !domain.is_empty() {
-                searched += domain.len();
-                return Some(at - local.len()..searched);
+    /// `text` with every address and secret in it replaced by its token, however deep they are escaped: as
+    /// links escape (`%2540`), as JSON does (`\u0040`), as HTML does (`&#64;`).
+    #[must_use]
+    pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let given = Plain::of(text);
+        let spans = self.spans(given.text());
+        if spans.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        let mut out = String::with_capacity(text.len());
+        let mut done = 0;
+        for span in spans {
+            out.push_str(given.written(done..span.range.start));
+            out.push_str(&span.by);
+            done = span.range.end;
+        }
+        out.push_str(given.written(done..given.text().len()));
+        Cow::Owned(out)
+    }
+
+    /// The same for an id or a name. A short number is nothing else, and so is a lower-case word.
+    #[must_use]
+    pub fn id<'t>(&self, id: &'t str) -> Cow<'t, str> {
+        let is_short = || id.len() < phone::DIGITS_ANNOUNCED && id.bytes().all(|byte| byte.is_ascii_digit());
+        let is_word = || id.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        if is_word() || is_short() { Cow::Borrowed(id) } else { self.text(id) }
+    }
+
+    /// The same for a delivery's id, which other systems join on: only what the vendor never writes there is
+    /// looked at.
+    #[must_use]
+    pub fn delivery_id<'t>(&self, id: &'t str) -> Cow<'t, str> {
+        let is_odd = id.bytes().any(|byte| !byte.is_ascii_alphanumeric() && !b"+/=_-".contains(&byte));
+        if is_odd { self.text(id) } else { Cow::Borrowed(id) }
+    }
+
+    /// The same for a clicked link, whose query may hold secrets under any name.
+    #[must_use]
+    pub fn link<'t>(&self, link: &'t str) -> Cow<'t, str> {
+        let clean = self.text(link);
+        let (before, query, fragment) = link::parts(&clean);
+        let is_page = |fragment: &str| !fragment.contains(['=', '?']);
+        let fragment_stays = fragment.is_none_or(is_page);
+        if self.links == LinkQueries::Keep || (query.is_none() && fragment_stays) {
+            return clean;
+        }
+        let mut out = String::with_capacity(clean.len() + 32);
+        out.push_str(before);
+        if let Some(query) = query {
+            self.push_query(&mut out, query);
+        }
+        match fragment {
+            Some(fragment) if fragment_stays => out.push_str(fragment),
+            Some(fragment) => {
+                // A page of an app in the browser has a query of its own: `#/reset?token=…`.
+                let start = fragment.find('?').unwrap_or(0);
+                out.push_str(&fragment[..start]);
+                self.push_query(&mut out, &fragment[start..]);
+            }
+            None => {}
+        }
+        Cow::Owned(out)
+    }
+
+    /// `query` begins with the sign that separates it.
+    fn push_query(&self, out: &mut String, query: &str) {
+        let mut separator = &query[..query.len().min(1)];
+        for pair in query[separator.len()..].split_inclusive(['&', ';']) {
+            let (pair, next) = match pair.strip_suffix(['&', ';']) {
+                Some(bare) => (bare, &pair[bare.len()..]),
+                None => (pair, ""),
+            };
+            let (name, value) = pair.split_once('=').unwrap_or(("", pair));
+            let stays = link::is_campaign(name);
+            if !stays && self.links == LinkQueries::Drop {
+                continue;
+            }
+            out.push_str(separator);
+            separator = if next.is_empty() { "&" } else { next };
+            out.push_str(&pair[..pair.len() - value.len()]);
+            // An address's token stays: it can be joined.
+            if stays || value.is_empty() || self.tokens.is_token(value) {
+                out.push_str(value);
+            } else {
+                out.push_str(&self.tokens.token(Kind::Link, Plain::of(value).text()));
             }
         }
-    })
+    }
+
+    /// What to replace in a plain text, in order.
+    fn spans(&self, text: &str) -> Vec<Span> {
+        let bytes = text.as_bytes();
+        let (mut look, mut digits) = (0, 0);
+        for byte in bytes {
+            let class = LOOK[usize::from(*byte)];
+            look |= class;
+            digits += usize::from(class == DIGIT);
+        }
+        let mut spans = self.named.spans(text, self.tokens);
+        let mut add = |more: Vec<Span>| spans = merged(std::mem::take(&mut spans), more);
+        let token = |kind, range: std::ops::Range<usize>| {
+            let by = self.tokens.token(kind, &text[range.clone()]);
+            Span { range, by }
+        };
+        if look & COLON != 0 {
+            let secrets = link::secrets(text, self.has_secret_paths).into_iter();
+            add(secrets.map(|range| token(Kind::Link, range)).collect());
+        }
+        if look & EQUALS != 0 {
+            add(self.encoded_words(text));
+        }
+        if look & AT != 0 {
+            add(email::emails(text).map(|range| token(Kind::Email, range)).collect());
+        }
+        let worded = verbal::worded(text).into_iter();
+        add(worded
+            .map(|(range, address)| Span { range, by: self.tokens.token(Kind::Email, &address) })
+            .collect());
+        if look & EQUALS != 0 {
+            let attributes = verbal::attributes(text).into_iter();
+            add(attributes.map(|range| token(Kind::Email, range)).collect());
+        }
+        if text.len() >= DEVICE_TEXT_MIN {
+            add(device::devices(text).into_iter().map(|range| token(Kind::Device, range)).collect());
+        }
+        if digits >= phone::DIGITS_ANNOUNCED {
+            let setting = Setting { named: self.named.phones(), is_phone_channel: self.is_phone_channel };
+            let phones = phone::phones(text, &setting).into_iter();
+            let token = |spelling| self.tokens.token(Kind::Phone, spelling);
+            add(phones.map(|(range, spelling)| Span { range, by: token(spelling) }).collect());
+        }
+        spans
+    }
+
+    /// Encoded words that hold an address, each replaced by what it means without the address.
+    fn encoded_words(&self, text: &str) -> Vec<Span> {
+        let words = verbal::encoded_words(text).into_iter();
+        let redacted = words.filter_map(|(range, meant)| {
+            // A word inside a word is shorter than it: this ends.
+            let by = self.text(&meant);
+            (by != meant).then(|| Span { range, by: by.into_owned() })
+        });
+        redacted.collect()
+    }
 }
 
-/// The longest end of `before` that can be a local part. Quoted forms aside, which no provider delivers.
-fn local_part(before: &str) -> &str {
-    let allowed = |character: char| character.is_alphanumeric() || ".!#$%&'*+-/=?^_`{|}~".contains(character);
-    let text = before.trim_end_matches(allowed);
-    // Of a link or a field (`?to=ada`, `mailto:ada`, `path/ada`) only what follows the last separator can be meant.
-    let candidate = &before[text.len()..];
-    let start = candidate.rfind(['=', '/', '?', '&', '#']).map_or(0, |at| at + 1);
-    &candidate[start..]
-}
-
-/// The longest beginning of `after` that is a domain with a dot, or a lone host name.
-fn domain_part(after: &str) -> &str {
-    let allowed = |character: char| character.is_alphanumeric() || character == '.' || character == '-';
-    let end = after.find(|character: char| !allowed(character)).unwrap_or(after.len());
-    after[..end].trim_end_matches(['.', '-'])
-}
-
-/// Where telephone numbers stand.
-fn phones(text: &str) -> impl Iterator<Item = Range<usize>> {
-    text.match_indices('+').filter_map(|(plus, _)| {
-        let digits = text[plus + 1..].bytes().take_while(u8::is_ascii_digit).count();
-        (PHONE_DIGITS_MIN..=PHONE_DIGITS_MAX).contains(&digits).then_some(plus..plus + 1 + digits)
-    })
+impl std::fmt::Debug for Redactor<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Redactor").field("links", &self.links).finish_non_exhaustive()
+    }
 }
 
 #[cfg(test)]

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 use schemas::record::{MessageOutcome, RawView};
-use schemas::token::{Kind, TokenKey, domain};
+use schemas::token::{Kind, TokenKey, addresses, domain};
 use serde::Serialize;
 use webhook::event::{Device, Event};
 
 use crate::domain::customer::Fact;
-use crate::domain::redact;
+use crate::domain::redact::{LinkQueries, Redactor};
 
 /// The outcome of `event`: classified, and with tokens in place of addresses. `appended_at` is when the
 /// broker appended the raw record, Unix milliseconds.
@@ -22,14 +22,16 @@ pub fn message_outcome<'a>(
 ) -> MessageOutcome<'a> {
     let occurred = event.time.resolve(raw.received_at);
     let bounced = event.metric == "bounced";
-    let borrowed = |text: &'a Option<Cow<'_, str>>| text.as_deref().map(Cow::Borrowed);
-    let redacted = |text: &'a Option<Cow<'_, str>>| text.as_deref().map(|text| redact::text(text, tokens));
+    let redactor = Redactor::of(event, tokens, LinkQueries::default());
+    let id = |text: &'a Option<Cow<'_, str>>| text.as_deref().map(|id| redactor.id(id));
+    let redacted = |text: &'a Option<Cow<'_, str>>| text.as_deref().map(|text| redactor.text(text));
+    let (channel, metric) = (redactor.id(&event.channel), redactor.id(&event.metric));
     let of_devices = || event.devices.iter().find_map(|device| redacted(&device.failure_message));
     MessageOutcome {
         event_id: raw.event_id.into(),
-        event_type: [&*event.channel, &*event.metric].join("_").into(),
-        channel: (&*event.channel).into(),
-        metric: (&*event.metric).into(),
+        event_type: [&*channel, &*metric].join("_").into(),
+        channel,
+        metric,
         occurred_at: occurred.at_ms,
         time_source: occurred.source.as_str().into(),
         received_at: raw.received_at,
@@ -42,16 +44,16 @@ pub fn message_outcome<'a>(
             .filter(|_| event.channel == "email")
             .and_then(domain)
             .map(Cow::Owned),
-        delivery_id: borrowed(&event.delivery_id),
-        campaign_id: borrowed(&event.campaign_id),
-        action_id: borrowed(&event.action_id),
-        broadcast_id: borrowed(&event.broadcast_id),
-        newsletter_id: borrowed(&event.newsletter_id),
-        transactional_message_id: borrowed(&event.transactional_message_id),
-        template_id: borrowed(&event.template_id),
+        delivery_id: event.delivery_id.as_deref().map(|id| redactor.delivery_id(id)),
+        campaign_id: id(&event.campaign_id),
+        action_id: id(&event.action_id),
+        broadcast_id: id(&event.broadcast_id),
+        newsletter_id: id(&event.newsletter_id),
+        transactional_message_id: id(&event.transactional_message_id),
+        template_id: id(&event.template_id),
         subject: redacted(&event.subject),
-        href: redacted(&event.href),
-        link_id: borrowed(&event.link_id),
+        href: event.href.as_deref().map(|href| redactor.link(href)),
+        link_id: id(&event.link_id),
         failure_message: redacted(&event.failure_message).or_else(of_devices),
         // Without a classifier every bounce counts as hard.
         bounce_class: bounced.then_some(Cow::Borrowed("hard")),
@@ -61,7 +63,7 @@ pub fn message_outcome<'a>(
         proxied: event.proxied,
         synthetic: event.synthetic,
         source: raw.source.into(),
-        metadata: metadata(event, tokens).into(),
+        metadata: metadata(event, tokens, &redactor).into(),
     }
 }
 
@@ -102,11 +104,13 @@ fn recipient_token(event: &Event<'_>, tokens: &TokenKey) -> Option<String> {
     address.or_else(device).map(|address| tokens.token(kind, address))
 }
 
-/// A device that a push was for, as the warehouse keeps it.
+/// One of several whom a message was for, as the warehouse keeps it: a device, or an address of a list.
 #[derive(Serialize)]
 struct Recipient<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    domain: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     platform: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,26 +118,37 @@ struct Recipient<'a> {
 }
 
 /// Everything that has no field in the schema. Every device is in `recipients`, because a push reaches
-/// several devices.
-fn metadata(event: &Event<'_>, tokens: &TokenKey) -> String {
-    let mut json = redact::json(&event.rest, tokens);
-    if event.devices.is_empty() {
+/// several devices, and so is every address of an e-mail to several.
+fn metadata(event: &Event<'_>, tokens: &TokenKey, redactor: &Redactor<'_>) -> String {
+    let mut json = redactor.json(&event.rest);
+    let listed =
+        event.recipient.as_deref().filter(|_| event.channel == "email").map_or_else(Vec::new, addresses);
+    let listed = if listed.len() > 1 { listed } else { Vec::new() };
+    if event.devices.is_empty() && listed.is_empty() {
         return json;
     }
-    let recipients: Vec<_> = event.devices.iter().map(|device| recipient(device, tokens)).collect();
+    let devices = event.devices.iter().map(|device| of_device(device, tokens, redactor));
+    let recipients: Vec<_> =
+        devices.chain(listed.into_iter().map(|address| of_address(address, tokens))).collect();
     let recipients = serde_json::to_string(&recipients).expect("texts make JSON");
     json.pop();
     let comma = if event.rest.is_empty() { "" } else { "," };
     json + comma + "\"recipients\":" + &recipients + "}"
 }
 
-fn recipient<'a>(device: &'a Device<'_>, tokens: &TokenKey) -> Recipient<'a> {
-    let redacted = |text: &'a Option<Cow<'_, str>>| text.as_deref().map(|text| redact::text(text, tokens));
+fn of_device<'a>(device: &'a Device<'_>, tokens: &TokenKey, redactor: &Redactor<'_>) -> Recipient<'a> {
+    let redacted = |text: &'a Option<Cow<'_, str>>| text.as_deref().map(|text| redactor.text(text));
     Recipient {
         token: device.device_id.as_deref().map(|id| tokens.token(Kind::Device, id)),
+        domain: None,
         platform: redacted(&device.platform),
         failure_message: redacted(&device.failure_message),
     }
+}
+
+fn of_address<'a>(address: &str, tokens: &TokenKey) -> Recipient<'a> {
+    let token = Some(tokens.token(Kind::Email, address));
+    Recipient { token, domain: domain(address), platform: None, failure_message: None }
 }
 
 #[cfg(test)]
@@ -184,6 +199,32 @@ mod tests {
         let told = told("push", &json!({"failure_message": "its own", "recipients": devices}));
         assert_eq!(told["failure_message"], "its own");
         assert_eq!(told["metadata"]["recipients"][0]["failure_message"], "theirs");
+    }
+
+    #[test]
+    fn a_name_beside_an_address_is_no_part_of_it() {
+        let tokens = TokenKey::development();
+        let token = tokens.token(Kind::Email, "q14@victim.example");
+        let told = told("email", &json!({"recipient": "Ada Person <q14@victim.example>"}));
+        assert_eq!(
+            (&told["recipient_token"], &told["recipient_domain"]),
+            (&json!(token), &json!("victim.example"))
+        );
+        assert_eq!(told["metadata"], json!({}));
+    }
+
+    #[test]
+    fn each_address_of_a_list_has_its_token() {
+        let tokens = TokenKey::development();
+        let [one, two] = ["q15@victim.example", "q15b@other.example"].map(|to| tokens.token(Kind::Email, to));
+        let told = told("email", &json!({"recipient": "q15@victim.example, B <q15b@other.example>", "x": 1}));
+        assert_eq!(
+            (&told["recipient_token"], &told["recipient_domain"]),
+            (&json!(one), &json!("victim.example"))
+        );
+        let recipients =
+            json!([{"token": one, "domain": "victim.example"}, {"token": two, "domain": "other.example"}]);
+        assert_eq!(told["metadata"], json!({"recipients": recipients, "x": 1}));
     }
 
     #[test]

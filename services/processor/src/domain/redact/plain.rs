@@ -5,9 +5,11 @@ use std::ops::Range;
 
 /// A text without its escapes, and where each of its characters was written.
 ///
-/// Escapes of percent (`%40`) and of JSON (`\u0040`) are characters here, however often they were escaped themselves
-/// (`%2540`, `\\u0040`). What is no whole character stays as it was written: bytes beyond UTF-8, half a surrogate pair. So
-/// does `\n` and its like, which may as well be a path's. Reading takes time and memory linear in the text's length.
+/// Escapes of percent (`%40`), of JSON (`\u0040`) and of HTML (`&#64;`) are characters here, however often
+/// they were escaped themselves (`%2540`, `\\u0040`, `&amp;#64;`), and full-width forms of ASCII (`＠`) are
+/// ASCII. What is no whole character stays as it was written: bytes beyond UTF-8, half a surrogate pair. So
+/// does `\n` and its like, which may as well be a path's. Reading takes time and memory linear in the text's
+/// length.
 pub(super) struct Plain<'a> {
     written: &'a str,
     text: Cow<'a, str>,
@@ -17,7 +19,7 @@ pub(super) struct Plain<'a> {
 
 impl<'a> Plain<'a> {
     pub(super) fn of(written: &'a str) -> Self {
-        if !written.bytes().any(|byte| matches!(byte, b'%' | b'\\')) {
+        if !written.bytes().any(|byte| matches!(byte, b'%' | b'\\' | b'&' | FULL_WIDTH)) {
             return Self { written, text: Cow::Borrowed(written), places: Vec::new() };
         }
         let mut text = String::with_capacity(written.len());
@@ -25,7 +27,7 @@ impl<'a> Plain<'a> {
         for (mut place, mut character) in written.char_indices() {
             // A character may end an escape, and the escape's character another.
             loop {
-                text.push(character);
+                text.push(narrow(character));
                 places.resize(text.len(), place);
                 let Some((length, meant)) = last_escape(text.as_bytes()) else { break };
                 let begin = text.len() - length;
@@ -55,12 +57,50 @@ impl<'a> Plain<'a> {
     }
 }
 
+/// First byte of a full-width character.
+const FULL_WIDTH: u8 = 0xef;
+
+/// The ASCII character that a full-width form stands for; any other character itself.
+fn narrow(character: char) -> char {
+    const AHEAD: u32 = 0xfee0;
+    match character {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(character) - AHEAD).unwrap_or(character),
+        '\u{fe6b}' => '@',
+        _ => character,
+    }
+}
+
 /// The length of the escape that `text` ends with, and the character that it means.
 fn last_escape(text: &[u8]) -> Option<(usize, char)> {
-    if !text.last()?.is_ascii_hexdigit() {
-        return None;
+    match text.last()? {
+        b';' => html_escape(text),
+        last if last.is_ascii_hexdigit() => percent_escape(text).or_else(|| json_escape(text)),
+        _ => None,
     }
-    percent_escape(text).or_else(|| json_escape(text))
+}
+
+/// `&#64;`, `&#x40;`, or one of the names that can stand in an address or a link.
+fn html_escape(text: &[u8]) -> Option<(usize, char)> {
+    /// `&#x0000040;` and no longer.
+    const LENGTH_MAX: usize = 12;
+    let near = &text[text.len().saturating_sub(LENGTH_MAX)..];
+    let begin = near.iter().rposition(|byte| *byte == b'&')?;
+    let name = std::str::from_utf8(&near[begin + 1..near.len() - 1]).ok()?;
+    let character = match name {
+        "commat" => '@',
+        "amp" => '&',
+        "plus" => '+',
+        "period" => '.',
+        "lowbar" => '_',
+        "equals" => '=',
+        _ => {
+            let digits = name.strip_prefix('#')?;
+            let hex = digits.strip_prefix(['x', 'X']);
+            let value = hex.map_or_else(|| digits.parse(), |hex| u32::from_str_radix(hex, 16)).ok()?;
+            char::from_u32(value).filter(|meant| *meant != '\0')?
+        }
+    };
+    Some((near.len() - begin, character))
 }
 
 /// `%40`, or as many of them as there are bytes in the character.

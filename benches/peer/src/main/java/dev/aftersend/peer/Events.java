@@ -64,7 +64,7 @@ final class Events {
             .setTransactionalMessageId(text(data, "transactional_message_id"))
             .setTemplateId(text(data, "content_id"))
             .setSubject(redaction.text(text(data, "subject")))
-            .setHref(redaction.text(text(data, "href")))
+            .setHref(redaction.link(text(data, "href")))
             .setLinkId(text(data, "link_id"))
             .setFailureMessage(redaction.text(failure(data)))
             .setBounceClass(bounced ? "hard" : null)

@@ -22,6 +22,7 @@ final class Redaction {
     private static final Pattern EMAIL =
         Pattern.compile("([\\p{L}\\p{N}.!#$%'*+\\-^_`{|}~]+)(?:@|%40)([\\p{L}\\p{N}.\\-]*[\\p{L}\\p{N}])");
     private static final Pattern PHONE = Pattern.compile("\\+(\\d{8,15})(?!\\d)");
+    private static final Pattern TOKEN = Pattern.compile("t0\\.[A-Za-z0-9_-]{22}");
     private static final int TOKEN_BYTES = 16;
 
     private final Mac mac;
@@ -71,6 +72,26 @@ final class Redaction {
             redacted = PHONE.matcher(redacted).replaceAll(found -> Matcher.quoteReplacement(phoneToken(found.group(1))));
         }
         return redacted;
+    }
+
+    /** A clicked link: the values of its query as tokens, but for utm parameters. */
+    String link(String link) {
+        String clean = text(link);
+        int query = clean == null ? -1 : clean.indexOf('?');
+        if (query < 0) {
+            return clean;
+        }
+        int fragment = clean.indexOf('#', query);
+        String end = fragment < 0 ? "" : clean.substring(fragment);
+        String[] pairs = clean.substring(query + 1, fragment < 0 ? clean.length() : fragment).split("&", -1);
+        for (int at = 0; at < pairs.length; at++) {
+            int equals = pairs[at].indexOf('=');
+            String value = pairs[at].substring(equals + 1);
+            if (!pairs[at].startsWith("utm_") && !value.isEmpty() && !TOKEN.matcher(value).matches()) {
+                pairs[at] = pairs[at].substring(0, equals + 1) + token("link", decoded(value));
+            }
+        }
+        return clean.substring(0, query + 1) + String.join("&", pairs) + end;
     }
 
     /** The value with every text in it redacted. */
