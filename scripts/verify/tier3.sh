@@ -52,6 +52,8 @@ make_namespace() {
     "$kubectl" label namespace "$namespace" pod-security.kubernetes.io/enforce=restricted pod-security.kubernetes.io/enforce-version=latest
     in_namespace create secret generic aftersend --from-literal=signing-keys=k --from-literal=site-id=s --from-literal=api-key=a \
         --from-literal=token-key=0123456789abcdef
+    # It does enforce: a pod like any other is not admitted.
+    refused "violates PodSecurity" in_namespace run careless --image=acme/aftersend
 }
 
 is_installed() {
@@ -127,6 +129,7 @@ is_rolled_back() {
     release rollback prod 1 "$(waits)" --timeout 2m
     expect "image" "acme/aftersend:0.0.9" in_namespace get statefulset prod-aftersend-processor --output 'jsonpath={.spec.template.spec.containers[0].image}'
     expect "pods" "6" count_ready
+    expect "jobs" "" in_namespace get jobs --output name
 }
 
 is_gone() {
