@@ -1,4 +1,4 @@
-"""Checks of the chart that need no cluster: `chart.py lint | keys | refusals | golden [FOLDER] | variables | queries | examples | render FOLDER | version`.
+"""Checks of the chart that need no cluster: `chart.py lint | keys | refusals | golden [FOLDER] | variables | settings | queries | examples | render FOLDER | version`.
 
 Renders with Helm's own library (PyPI helm-python-sdk). `golden FOLDER` compares what another Helm rendered into FOLDER.
 """
@@ -16,6 +16,20 @@ RENDERED = CHART / "ci" / "rendered"
 KUBE_VERSION = "1.36.4"
 # What a parent chart hands down.
 NOT_LISTED = {"enabled"}
+
+
+# Variables that the chart sets and no role reads yet. A name leaves this list with the change that makes a role read it.
+AWAITED = {
+    "AFTERSEND_BOOTSTRAP_WAIT",
+    "AFTERSEND_KAFKA_CERTIFICATE_LOCATION",
+    "AFTERSEND_KAFKA_KEY_LOCATION",
+    "AFTERSEND_KAFKA_KEY_PASSWORD_FILE",
+    "AFTERSEND_KAFKA_OAUTH_TOKEN_FILE",
+    "AFTERSEND_KAFKA_OAUTH_TOKEN_ENDPOINT",
+    "AFTERSEND_KAFKA_OAUTH_CLIENT_ID",
+    "AFTERSEND_KAFKA_OAUTH_CLIENT_SECRET_FILE",
+    "AFTERSEND_KAFKA_OAUTH_SCOPE",
+}
 
 
 class Unique(yaml.SafeLoader):
@@ -174,6 +188,21 @@ def variables():
         raise SystemExit("\n".join(faults))
 
 
+def settings():
+    """The chart's and the compose file's variables are settings of the product, as docs/settings.md lists them."""
+    listed = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", pathlib.Path("docs/settings.md").read_text()))
+    templates = "".join(path.read_text() for path in (CHART / "templates").glob("*.tpl"))
+    used = set(re.findall(r"^((?:AFTERSEND|CUSTOMERIO)_[A-Z0-9_]+):", templates, re.MULTILINE))
+    services = yaml.safe_load(pathlib.Path("docker-compose.yml").read_text())["services"].values()
+    used |= {name for service in services if service["image"].startswith("aftersend") for name in service["environment"]}
+    faults = [f"{name}: no setting has this variable" for name in sorted(used - listed - AWAITED)]
+    faults += [f"{name}: is a setting by now, take it out of AWAITED" for name in sorted(AWAITED & listed)]
+    faults += [f"{name}: nothing sets it, take it out of AWAITED" for name in sorted(AWAITED - used)]
+    print(len(used), "variables,", len(AWAITED), "of them awaited")
+    if faults:
+        raise SystemExit("\n".join(faults))
+
+
 def queries():
     """Each query of the alerts and dashboards is PromQL, and asks only for metrics that docs/metrics.md lists."""
     import promql_parser
@@ -243,7 +272,7 @@ def version():
 
 if __name__ == "__main__":
     commands = {"lint": lint, "keys": keys, "refusals": refusals, "golden": golden, "variables": variables}
-    commands |= {"queries": queries, "examples": examples, "render": render_into, "version": version}
+    commands |= {"settings": settings, "queries": queries, "examples": examples, "render": render_into, "version": version}
     if len(sys.argv) < 2 or sys.argv[1] not in commands:
         raise SystemExit(__doc__)
     commands[sys.argv[1]](*sys.argv[2:])

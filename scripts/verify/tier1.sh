@@ -54,6 +54,7 @@ if python_tools; then
     step "chart: an unknown key is refused, a parent's keys are not" chart_py refusals
     step "chart: renders are those under version control" chart_py golden
     step "chart: no variable twice, every secret a file" chart_py variables
+    step "chart, compose file: variables are settings of the product" chart_py settings
     step "chart: alerts and dashboards ask for metrics that there are, in PromQL" chart_py queries
     step "chart: takes what its examples set" chart_py examples
     chart_py render "$work/rendered" 2>/dev/null || true
