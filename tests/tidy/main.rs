@@ -10,9 +10,9 @@ mod token;
 mod tree;
 
 use finding::expect_none;
-use rule::code::{domain, forbidden, log, metric};
+use rule::code::{density, domain, forbidden, log, metric, type_name};
 use rule::layout::{crates, path, size};
-use rule::prose::{promise, register};
+use rule::prose::{comment, link, promise, register};
 use tree::tree;
 
 #[test]
@@ -101,8 +101,55 @@ fn every_metric_is_described_in_its_crate() {
 }
 
 #[test]
+fn no_type_name_stands_for_many_things() {
+    expect_none(type_name::shared(&tree().packages, &tree().files));
+}
+
+#[test]
+fn the_code_is_not_too_dense() {
+    expect_none(density::too_dense(&density::Density::measure(tree().services())));
+}
+
+#[test]
+fn comments_are_as_wide_as_the_code() {
+    expect_none(tree().rust().flat_map(comment::wide));
+}
+
+#[test]
+fn enough_is_documented() {
+    expect_none(comment::undocumented(&comment::Prose::measure(tree().services())));
+}
+
+#[test]
+fn links_on_pages_lead_somewhere() {
+    expect_none(link::broken(&tree().files));
+}
+
+#[test]
 fn numbered_names_are_in_a_register() {
     expect_none(tree().files.iter().flat_map(register::strays));
+}
+
+/// Prints what the rules above measure: `cargo tidy -- --nocapture numbers`.
+#[test]
+fn the_numbers_are_measured() {
+    let prose = comment::Prose::measure(tree().services());
+    let density = density::Density::measure(tree().services());
+    println!("documented {:.1} % of {} lines", prose.documented_percent(), prose.lines);
+    println!("plain comments {} lines", prose.plain);
+    println!(
+        "colons {:.0}, semicolons {:.0} per 100 sentences",
+        prose.per_100_sentences(prose.colons),
+        prose.per_100_sentences(prose.semicolons)
+    );
+    println!("wide comments {}", prose.wide);
+    println!(
+        "closures {:.1}, tuple lets {:.1} per 1,000 lines",
+        density.per_1000_lines(density.closures),
+        density.per_1000_lines(density.tuple_lets)
+    );
+    println!("tuple parameters {}", density.tuple_parameters);
+    assert!(prose.sentences > 0 && density.closures > 0, "nothing was measured");
 }
 
 #[test]

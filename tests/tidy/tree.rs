@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-/// Names that hold no source. In a linked worktree, `.git` is a file.
+/// Names at the root that hold no source. In a linked worktree, `.git` is a file.
 const SKIPPED: &[&str] = &[".git", ".demo", "target"];
 const TEXT_BYTES_MAX: usize = 4 << 20;
 /// Crates for one machine only: a simulated vendor, a Kafka starter, the demo.
@@ -52,12 +52,23 @@ pub(crate) fn tree() -> &'static Tree {
 }
 
 impl Tree {
+    /// Rust of `schemas` and `services`, development crates too.
+    pub(crate) fn services(&self) -> impl Iterator<Item = &Source> {
+        self.rust().filter(|file| file.path.starts_with("services/") || file.path.starts_with("schemas/"))
+    }
+
     pub(crate) fn rust(&self) -> impl Iterator<Item = &Source> {
         self.files.iter().filter(|file| file.path.ends_with(".rs"))
     }
 }
 
 impl Package {
+    /// Whether production runs it: a crate of `schemas` or `services`, but none for development only.
+    pub(crate) fn is_product(&self) -> bool {
+        let dir = self.dir.as_str();
+        (dir == "schemas" || dir.starts_with("services/")) && !self.is_for_development()
+    }
+
     /// Whether it is for one machine only: the simulated vendor, the Kafka starter, the demo.
     pub(crate) fn is_for_development(&self) -> bool {
         DEVELOPMENT.contains(&self.dir.as_str())
@@ -67,6 +78,15 @@ impl Package {
 impl Source {
     pub(crate) fn new(path: &str, text: &str) -> Source {
         Source { path: path.to_owned(), text: text.to_owned() }
+    }
+
+    /// The text without its tests: nothing of a file of tests, and nothing from an inline module of tests on.
+    pub(crate) fn product_text(&self) -> &str {
+        let folder_of_tests = ["/tests/", "/benches/"].iter().any(|folder| self.path.contains(folder));
+        if folder_of_tests || self.path.ends_with("tests.rs") {
+            return "";
+        }
+        self.text.find("\n#[cfg(test)]\nmod tests {").map_or(&*self.text, |at| &self.text[..at])
     }
 
     /// `path:line`, as terminals make it a link.
@@ -79,7 +99,7 @@ fn collect(root: &Path, dir: &Path, files: &mut Vec<Source>) {
     for entry in fs::read_dir(dir).expect("the checkout is readable").flatten() {
         let path = entry.path();
         let kind = entry.file_type().expect("the checkout is readable");
-        if SKIPPED.contains(&&*entry.file_name().to_string_lossy()) {
+        if dir == root && SKIPPED.contains(&&*entry.file_name().to_string_lossy()) {
             continue;
         }
         if kind.is_dir() {

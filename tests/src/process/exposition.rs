@@ -27,8 +27,8 @@ impl Exposition {
             .sum()
     }
 
-    /// The series that the page of metrics (`docs/metrics.md`) does not have: another name, another label, or a value
-    /// outside a label's closed set.
+    /// The series that the page of metrics (`docs/metrics.md`) does not have: another name, another label, or
+    /// a value outside a label's closed set.
     #[must_use]
     pub fn undocumented(&self, page: &str) -> Vec<String> {
         let rows: Vec<Vec<&str>> = page.lines().map(|line| line.split(" | ").collect()).collect();

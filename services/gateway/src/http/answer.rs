@@ -1,7 +1,8 @@
 //! Every answer that can leave the gateway. No other status can be sent.
 //!
-//! After 400, 401, 402, 403, 404, 405, 410, 429, 500, 502 and 521 the vendor waits an hour, and all later webhooks
-//! queue behind (G3). So trouble on our side is 503, and a signed body is never refused for what it says.
+//! After 400, 401, 402, 403, 404, 405, 410, 429, 500, 502 and 521 the vendor waits an hour, and all later
+//! webhooks queue behind (G3). So trouble on our side is 503, and a signed body is never refused for what it
+//! says.
 
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -115,7 +116,8 @@ impl Answer {
 }
 
 impl Unavailable {
-    /// Whether only a signed request gets this answer. Then it is logged: nobody else can fill the log with it.
+    /// Whether only a signed request gets this answer. Then it is logged: nobody else can fill the log with
+    /// it.
     pub(crate) fn needs_a_key(self) -> bool {
         match self {
             Self::TooManyRequests | Self::TooManyBytes | Self::BodyBrokeOff | Self::Timeout => false,

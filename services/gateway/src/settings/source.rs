@@ -7,14 +7,14 @@ use crate::signature::Key;
 settings::declare! {
     /// The endpoints' keys as they are written.
     pub(super) struct Keys in "gateway" {
-        /// Signing keys of the default endpoint, as the vendor's page shows them. Several while they are rotated,
-        /// comma-separated.
+        /// Signing keys of the default endpoint, as the vendor's page shows them. Several while they are
+        /// rotated, comma-separated.
         signing_keys: Option<Vec<Secret>> {
             env: "CUSTOMERIO_WEBHOOK_SIGNING_KEY",
             aliases: &["CUSTOMERIO_WEBHOOK_SECRET", "WEBHOOK_SECRET"],
         },
-        /// Further endpoints with their own keys, `name=key`, comma-separated. An endpoint with two keys is listed
-        /// twice. Each endpoint is `/v1/webhooks/customerio/<name>/reporting`.
+        /// Further endpoints with their own keys, `name=key`, comma-separated. An endpoint with two keys is
+        /// listed twice. Each endpoint is `/v1/webhooks/customerio/<name>/reporting`.
         source_keys: Option<Vec<Secret>>,
     }
 }

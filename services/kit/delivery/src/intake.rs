@@ -20,11 +20,11 @@ use crate::sink::Start;
 #[derive(Debug)]
 pub struct Intake {
     start: Start,
-    state: Mutex<State>,
+    state: Mutex<IntakeState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct IntakeState {
     ledger: Ledger,
     /// Assigned partitions whose start the target has not told yet, with the number of their assignment.
     awaited: BTreeMap<Partition, u64>,
@@ -102,14 +102,15 @@ impl Intake {
     /// The session in the group has ended, and with it every assignment.
     pub(crate) fn forget_all(&self) {
         let mut state = self.state();
-        // The number of assignments stays, so that an answer for an earlier one is never taken for a later one's.
+        // The number of assignments stays, so that an answer for an earlier one is never taken for a later
+        // one's.
         let assignments = state.assignments;
         // The ledger keeps its number of epochs for the same reason.
         for partition in state.ledger.assigned() {
             state.ledger.revoke(&partition);
         }
         let ledger = std::mem::take(&mut state.ledger);
-        *state = State { ledger, assignments, ..State::default() };
+        *state = IntakeState { ledger, assignments, ..IntakeState::default() };
     }
 
     /// Where committed offsets may move to.
@@ -145,7 +146,7 @@ impl Intake {
         state.ledger.assign(partition.clone());
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, IntakeState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -182,7 +183,7 @@ impl Assignment for Intake {
     }
 }
 
-impl State {
+impl IntakeState {
     fn forget(&mut self, partition: &Partition) {
         self.ledger.revoke(partition);
         self.awaited.remove(partition);

@@ -1,7 +1,7 @@
 //! The loop of a sink: poll, read, deliver, write dead letters, commit.
 //!
 //! ```text
-//! this thread:      poll_batch ──┐                          ┌─▶ commit ─▶ start assigned partitions ─▶ poll_batch …
+//! this thread:      poll_batch ──┐                          ┌─▶ commit ─▶ start partitions ─▶ poll_batch …
 //!                                │   keep_alive meanwhile   │
 //! delivery thread:               └─▶ read ─▶ deliver ─▶ dead letters, acknowledged
 //! ```

@@ -1,4 +1,5 @@
-//! The loop against a real broker, behind a proxy that loses what a test wants: a fetch that stops, and no broker at all.
+//! The loop against a real broker, behind a proxy that loses what a test wants: a fetch that stops, and no
+//! broker at all.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};

@@ -15,7 +15,7 @@ use tracing::warn;
 use crate::error::{leaves_records_out, refuse_if_fatal};
 use crate::{Connection, Error, Incoming, NextOffset, ffi};
 pub use ends::Ends;
-pub use progress::Progress;
+pub use progress::FetchProgress;
 use rebalance::Owner;
 
 /// A consumer group and this member's place in it.
@@ -237,9 +237,10 @@ impl Consumer {
         locked(&self.consumer.context().owned).contains(&(topic.to_owned(), partition))
     }
 
-    /// How far each owned partition has been read, in order. A few seconds old. A partition is left out that was assigned since.
+    /// How far each owned partition has been read, in order. A few seconds old. A partition is left out that
+    /// was assigned since.
     #[must_use]
-    pub fn progress(&self) -> Vec<Progress> {
+    pub fn progress(&self) -> Vec<FetchProgress> {
         let context = self.consumer.context();
         let statistics = locked(&context.statistics);
         let owned = locked(&context.owned);
@@ -263,7 +264,8 @@ impl Consumer {
         }
     }
 
-    /// Whether the record lies behind its partition's start. While a partition waits for its start, none does.
+    /// Whether the record lies behind its partition's start. While a partition waits for its start, none
+    /// does.
     fn is_due(&self, record: &Incoming) -> bool {
         if self.waits(&record.topic, record.partition) {
             return false;

@@ -28,11 +28,13 @@ impl Fault {
     ///
     /// ```
     /// use settings::{Fault, Field};
-    /// const LINGER: Field = Field::new("kafka.linger", "AFTERSEND_KAFKA_LINGER", "How long a record waits.");
+    /// const LINGER: Field =
+    ///     Field::new("kafka.linger", "AFTERSEND_KAFKA_LINGER", "How long a record waits.");
     /// let fault = Fault::new(&LINGER, "7s", "less than kafka.message_timeout (3s)", "lower it");
     /// assert_eq!(
     ///     fault.to_string(),
-    ///     "kafka.linger (AFTERSEND_KAFKA_LINGER): got 7s; wanted less than kafka.message_timeout (3s); lower it"
+    ///     "kafka.linger (AFTERSEND_KAFKA_LINGER): got 7s; \
+    ///      wanted less than kafka.message_timeout (3s); lower it"
     /// );
     /// ```
     pub fn new(

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use kafka::transaction::{Committed, Member, Position, Refusal, Transactional};
+use kafka::transaction::{Committed, Member, Position, TransactionError, Transactional};
 use kafka::{Outgoing, PublishError};
 use schemas::topic::{Topic, Topics};
 use tracing::{error, info, warn};
@@ -113,15 +113,15 @@ impl<'a> Commit<'a> {
     }
 
     /// Calls the producer, and turns its refusal into a reply.
-    fn call(&self, act: Act, call: impl FnOnce(&Transactional) -> Result<(), Refusal>) -> Reply {
+    fn call(&self, act: Act, call: impl FnOnce(&Transactional) -> Result<(), TransactionError>) -> Reply {
         let Some(producer) = self.producer.current() else { return Reply::Unusable };
         let Err(refusal) = call(producer) else { return Reply::Done };
         warn!(?act, %refusal, "transaction does not go on");
         match refusal {
-            Refusal::Abort { .. } => Reply::Refused,
-            Refusal::InDoubt { .. } => Reply::Unclear,
-            Refusal::Unusable { .. } => Reply::Unusable,
-            Refusal::Fenced { .. } => {
+            TransactionError::Abort { .. } => Reply::Refused,
+            TransactionError::InDoubt { .. } => Reply::Unclear,
+            TransactionError::Unusable { .. } => Reply::Unusable,
+            TransactionError::Fenced { .. } => {
                 self.context.fences.record();
                 Reply::Unusable
             }

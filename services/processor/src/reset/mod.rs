@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use kafka::consumer::Group;
 use kafka::transaction::{
-    Member, Position, Rebalanced, Refusal, Tail, TailError, TransactionLimits, Transactional,
+    Member, Position, Rebalanced, Tail, TailError, TransactionError, TransactionLimits, Transactional,
 };
 use kafka::{Cluster, Connection, NextOffset, Outgoing, PublishError};
 use schemas::topic::{Topic, Topics};
@@ -85,7 +85,7 @@ pub enum ResetError {
         partition: i32,
         /// Why.
         #[source]
-        source: Refusal,
+        source: TransactionError,
     },
     /// A record was not queued.
     #[error("partition {partition} was not reset: run the command again")]

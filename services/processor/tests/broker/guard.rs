@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use kafka::consumer::Group;
-use kafka::transaction::{Member, Position, Rebalanced, Refusal, TransactionLimits, Transactional};
+use kafka::transaction::{Member, Position, Rebalanced, TransactionError, TransactionLimits, Transactional};
 use kafka::{Connection, Error, NextOffset, Outgoing};
 use schemas::topic::Topic;
 
@@ -56,7 +56,7 @@ fn p2_positions_of_a_consumer_that_never_joined_are_refused() {
     producer.begin().expect("begins");
     bench.send_one(&producer);
     let refused = producer.send_offsets(&[position()], &member, TIMEOUT);
-    assert_eq!(refused, Err(Refusal::Abort { code: "NotAMember" }));
+    assert_eq!(refused, Err(TransactionError::Abort { code: "NotAMember" }));
     drop(producer);
     // Its successor ends the transaction.
     drop(bench.producer());
@@ -70,7 +70,10 @@ fn p2_a_transaction_without_positions_is_refused() {
     let bench = Bench::new("no-positions.");
     let (producer, member) = (bench.producer(), bench.assigned());
     producer.begin().expect("begins");
-    assert_eq!(producer.send_offsets(&[], &member, TIMEOUT), Err(Refusal::Abort { code: "NoOffsets" }));
+    assert_eq!(
+        producer.send_offsets(&[], &member, TIMEOUT),
+        Err(TransactionError::Abort { code: "NoOffsets" })
+    );
 }
 
 #[test]
@@ -95,7 +98,10 @@ fn p1_positions_of_a_member_that_was_replaced_are_refused() {
     let _successor = bench.assigned();
     producer.begin().expect("begins");
     bench.send_one(&producer);
-    assert!(matches!(producer.send_offsets(&[position()], &zombie, TIMEOUT), Err(Refusal::Abort { .. })));
+    assert!(matches!(
+        producer.send_offsets(&[position()], &zombie, TIMEOUT),
+        Err(TransactionError::Abort { .. })
+    ));
     drop(producer);
     drop(bench.producer());
     assert_eq!(bench.committed(0).next, None);

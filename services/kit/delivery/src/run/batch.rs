@@ -18,10 +18,10 @@ pub(super) struct Batch {
 struct Entry {
     record: Incoming,
     ticket: Ticket,
-    state: State,
+    state: RecordState,
 }
 
-enum State {
+enum RecordState {
     /// Waits for its dead letter.
     Rejected(Rejection),
     Ended(Outcome),
@@ -75,10 +75,10 @@ impl Batch {
         let state = match reading {
             Reading::Deliver(item) => {
                 to_deliver = Some(item);
-                State::Ended(Outcome::PutBack)
+                RecordState::Ended(Outcome::PutBack)
             }
-            Reading::Done(outcome) => State::Ended(Outcome::Done(outcome)),
-            Reading::Rejected(rejection) => State::Rejected(rejection),
+            Reading::Done(outcome) => RecordState::Ended(Outcome::Done(outcome)),
+            Reading::Rejected(rejection) => RecordState::Rejected(rejection),
             Reading::UnknownSchema(fingerprint) => {
                 intake.stop(&ticket, fingerprint);
                 tracing::error!(
@@ -86,7 +86,7 @@ impl Batch {
                     fingerprint = format!("{fingerprint:016x}"),
                     "partition stopped: this version does not know the schema of its next record, upgrade this sink"
                 );
-                State::Ended(Outcome::Stopped)
+                RecordState::Ended(Outcome::Stopped)
             }
         };
         self.entries.push(Entry { record, ticket, state });
@@ -97,7 +97,7 @@ impl Batch {
     pub(super) fn work<I>(&self, items: Vec<Pending<I>>, intake: &Intake) -> Work<I> {
         let mut next = BTreeMap::new();
         for entry in self.entries.iter().filter(|entry| intake.holds(&entry.ticket)) {
-            if !matches!(entry.state, State::Ended(Outcome::Stopped)) {
+            if !matches!(entry.state, RecordState::Ended(Outcome::Stopped)) {
                 let partition: Partition = entry.ticket.partition().clone();
                 next.insert(partition, entry.ticket.offset().next());
             }
@@ -110,16 +110,16 @@ impl Batch {
     pub(super) fn settle(&mut self, ended: Vec<Ended>) {
         for Ended { place, ending } in ended {
             self.entries[place].state = match ending {
-                Ending::Done(outcome) => State::Ended(Outcome::Done(outcome)),
-                Ending::Rejected(rejection) => State::Rejected(rejection),
-                Ending::PutBack => State::Ended(Outcome::PutBack),
+                Ending::Done(outcome) => RecordState::Ended(Outcome::Done(outcome)),
+                Ending::Rejected(rejection) => RecordState::Rejected(rejection),
+                Ending::PutBack => RecordState::Ended(Outcome::PutBack),
             };
         }
     }
 
     /// The places of the records that wait for their dead letters.
     pub(super) fn rejected_places(&self) -> Vec<usize> {
-        let waits = |place: &usize| matches!(self.entries[*place].state, State::Rejected(_));
+        let waits = |place: &usize| matches!(self.entries[*place].state, RecordState::Rejected(_));
         (0..self.entries.len()).filter(waits).collect()
     }
 
@@ -127,14 +127,14 @@ impl Batch {
     pub(super) fn rejected(&self, place: usize) -> Option<Rejected<'_>> {
         let Entry { record, ticket, state } = &self.entries[place];
         match state {
-            State::Rejected(rejection) => Some(Rejected { record, ticket, rejection }),
-            State::Ended(_) => None,
+            RecordState::Rejected(rejection) => Some(Rejected { record, ticket, rejection }),
+            RecordState::Ended(_) => None,
         }
     }
 
     /// The dead letter of the record at `place` is acknowledged.
     pub(super) fn dead_lettered(&mut self, place: usize) {
-        self.entries[place].state = State::Ended(Outcome::DeadLettered);
+        self.entries[place].state = RecordState::Ended(Outcome::DeadLettered);
     }
 
     /// Completes what is done. The ledger holds the offsets of the rest (S3).
@@ -154,8 +154,8 @@ impl Entry {
     /// stopping, will be read again.
     fn outcome(&self) -> Outcome {
         match &self.state {
-            State::Ended(outcome) => *outcome,
-            State::Rejected(_) => Outcome::PutBack,
+            RecordState::Ended(outcome) => *outcome,
+            RecordState::Rejected(_) => Outcome::PutBack,
         }
     }
 }

@@ -25,7 +25,8 @@ pub(super) struct EndsAsker {
 }
 
 impl EndsAsker {
-    /// Starts the thread. It ends by itself when this is dropped: nobody waits for it, since a question may take seconds.
+    /// Starts the thread. It ends by itself when this is dropped: nobody waits for it, since a question may
+    /// take seconds.
     pub(super) fn start<E: std::error::Error>(
         connection: &Connection,
         name: &str,
@@ -39,7 +40,8 @@ impl EndsAsker {
         Ok(Self { every, questions, answers, asked: None, waiting: false })
     }
 
-    /// The answer that came since the last call, if any. Asks again when it is time, and when other partitions are wanted.
+    /// The answer that came since the last call, if any. Asks again when it is time, and when other
+    /// partitions are wanted.
     pub(super) fn round(&mut self, partitions: &[Partition]) -> Option<Heard> {
         let heard = self.answers.try_recv().ok();
         self.waiting &= heard.is_none();

@@ -1,15 +1,15 @@
-//! Notices a fetch that has silently stopped (E4). Pure: it is told what was polled, how far partitions were read and where they
-//! end, and says what follows.
+//! Notices a fetch that has silently stopped (E4). Pure: it is told what was polled, how far partitions were
+//! read and where they end, and says what follows.
 //!
-//! A consumer whose fetch has stopped looks like one whose topics are quiet: its polls are empty, its heartbeats go on, and
-//! no error is reported. The difference is that records wait. So the ends of the owned partitions are asked for,
-//! on another connection.
+//! A consumer whose fetch has stopped looks like one whose topics are quiet: its polls are empty, its
+//! heartbeats go on, and no error is reported. The difference is that records wait. So the ends of the owned
+//! partitions are asked for, on another connection.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kafka::NextOffset;
-use kafka::consumer::Progress;
+use kafka::consumer::FetchProgress;
 
 use crate::intake::Partition;
 
@@ -18,7 +18,8 @@ use crate::intake::Partition;
 pub struct Limits {
     /// How often the ends are asked for.
     pub ask_every: Duration,
-    /// Records wait and none comes for this long, or nobody says for this long whether any wait: the sink isn't ready.
+    /// Records wait and none comes for this long, or nobody says for this long whether any wait: the sink
+    /// isn't ready.
     pub not_ready_after: Duration,
     /// Records wait and none comes for this long: the consumer is made anew.
     pub renew_after: Duration,
@@ -45,12 +46,12 @@ pub(super) struct LagWatch {
 
 #[derive(Debug, Default)]
 struct Watched {
-    progress: Option<Progress>,
+    progress: Option<FetchProgress>,
     end: Option<NextOffset>,
     /// Time spent polling since a broker said the end, or since the partition came.
     unheard: Duration,
-    /// Time spent polling since the last progress, while records waited. A delivery that takes long isn't counted,
-    /// because the consumer is paused meanwhile.
+    /// Time spent polling since the last progress, while records waited. A delivery that takes long isn't
+    /// counted, because the consumer is paused meanwhile.
     without_progress: Duration,
 }
 
@@ -78,12 +79,12 @@ impl LagWatch {
     }
 
     /// The consumer polled for `polled`, and now owns `owned`, which were read as far as `progress` says.
-    pub(super) fn polled(&mut self, polled: Duration, owned: &[Partition], progress: Vec<Progress>) {
+    pub(super) fn polled(&mut self, polled: Duration, owned: &[Partition], progress: Vec<FetchProgress>) {
         self.partitions.retain(|partition, _| owned.contains(partition));
         for partition in owned {
             self.partitions.entry(partition.clone()).or_default();
         }
-        let mut known: BTreeMap<Partition, Progress> = BTreeMap::new();
+        let mut known: BTreeMap<Partition, FetchProgress> = BTreeMap::new();
         for progress in progress {
             known.insert((progress.topic.clone(), progress.partition), progress);
         }
@@ -147,7 +148,7 @@ impl LagWatch {
 }
 
 impl Watched {
-    fn polled(&mut self, polled: Duration, progress: Option<Progress>) {
+    fn polled(&mut self, polled: Duration, progress: Option<FetchProgress>) {
         let moved = progress != self.progress;
         self.progress = progress;
         self.unheard += polled;
@@ -163,9 +164,10 @@ impl Watched {
         format!("{records} records of {topic}[{number}] wait, and none came for {seconds} s of polling")
     }
 
-    /// A partition whose start the client doesn't know yet has read nothing. `None` where the end isn't known.
+    /// A partition whose start the client doesn't know yet has read nothing. `None` where the end isn't
+    /// known.
     fn lag(&self) -> Option<u64> {
-        let position = self.progress.as_ref().and_then(Progress::position).unwrap_or(NextOffset(0));
+        let position = self.progress.as_ref().and_then(FetchProgress::position).unwrap_or(NextOffset(0));
         Some(u64::try_from(self.end?.0 - position.0).unwrap_or_default())
     }
 }

@@ -6,9 +6,9 @@ fn partition(number: i32) -> Partition {
     ("outcomes.trait.v1".into(), number)
 }
 
-fn read_to(number: i32, fetched: i64) -> Progress {
+fn read_to(number: i32, fetched: i64) -> FetchProgress {
     let (topic, next) = ("outcomes.trait.v1".into(), Some(NextOffset(fetched)));
-    Progress { topic, partition: number, fetched: next, taken: next, queued: 0 }
+    FetchProgress { topic, partition: number, fetched: next, taken: next, queued: 0 }
 }
 
 /// A watch of two partitions, and where they end.

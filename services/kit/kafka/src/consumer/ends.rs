@@ -9,8 +9,8 @@ use tracing::warn;
 use crate::client::Observer;
 use crate::{Connection, Error, NextOffset};
 
-/// Asks for the ends of partitions, on connections of its own: a fetch that hangs on a consumer's connection holds up no
-/// question here.
+/// Asks for the ends of partitions, on connections of its own: a fetch that hangs on a consumer's connection
+/// holds up no question here.
 pub struct Ends {
     consumer: BaseConsumer<Observer>,
 }
@@ -29,13 +29,14 @@ impl Ends {
         Ok(Self { consumer })
     }
 
-    /// The end of what can be read of each of `partitions`, in their order; `None` where no broker said it. Blocks for at most
-    /// ten seconds.
+    /// The end of what can be read of each of `partitions`, in their order; `None` where no broker said it.
+    /// Blocks for at most ten seconds.
     #[must_use]
     pub fn ask(&self, partitions: &[(Arc<str>, i32)]) -> Vec<Option<NextOffset>> {
         let mut asked = TopicPartitionList::with_capacity(partitions.len());
         for (topic, partition) in partitions {
-            // In the place of a time, the end stands for itself. With read_committed, that is the last stable offset.
+            // In the place of a time, the end stands for itself. With read_committed, that is the last stable
+            // offset.
             let added = asked.add_partition_offset(topic, *partition, Offset::End);
             debug_assert!(added.is_ok(), "the end is a legal offset");
         }

@@ -9,7 +9,7 @@ use crate::NextOffset;
 
 /// How far one partition has been read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Progress {
+pub struct FetchProgress {
     /// The topic.
     pub topic: Arc<str>,
     /// The partition.
@@ -22,10 +22,10 @@ pub struct Progress {
     pub queued: u64,
 }
 
-impl Progress {
-    /// Where reading stands. While records are queued it is behind the last one handed out, because the client drops the
-    /// queue when fetching is paused. Without any it is the next offset to fetch, because only that passes the
-    /// marker at the end of a transaction.
+impl FetchProgress {
+    /// Where reading stands. While records are queued it is behind the last one handed out, because the
+    /// client drops the queue when fetching is paused. Without any it is the next offset to fetch, because
+    /// only that passes the marker at the end of a transaction.
     #[must_use]
     pub fn position(&self) -> Option<NextOffset> {
         if self.queued == 0 { self.fetched } else { self.taken.or(self.fetched) }
@@ -60,9 +60,9 @@ impl Latest {
     }
 
     /// `None` where the statistics don't name the partition yet.
-    pub(super) fn progress(&self, topic: &Arc<str>, partition: i32) -> Option<Progress> {
+    pub(super) fn progress(&self, topic: &Arc<str>, partition: i32) -> Option<FetchProgress> {
         let numbers = self.0.get(&(topic.to_string(), partition))?;
-        Some(Progress {
+        Some(FetchProgress {
             topic: Arc::clone(topic),
             partition,
             fetched: offset(numbers.fetched),
@@ -81,9 +81,9 @@ fn offset(number: i64) -> Option<NextOffset> {
 mod tests {
     use super::*;
 
-    fn progress(fetched: Option<i64>, taken: Option<i64>, queued: u64) -> Progress {
+    fn progress(fetched: Option<i64>, taken: Option<i64>, queued: u64) -> FetchProgress {
         let (fetched, taken) = (fetched.map(NextOffset), taken.map(NextOffset));
-        Progress { topic: "t".into(), partition: 0, fetched, taken, queued }
+        FetchProgress { topic: "t".into(), partition: 0, fetched, taken, queued }
     }
 
     #[test]

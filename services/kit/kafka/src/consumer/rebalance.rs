@@ -48,8 +48,8 @@ impl Owner {
         let starts = if named.is_empty() { Vec::new() } else { self.hooks.assigned(&named) };
         for ((topic, partition), start) in named.iter().zip(starts) {
             let offset = match start {
-                // Not the logical beginning: the client would ask where that is, and a late answer would undo the
-                // seek to the true start (seen).
+                // Not the logical beginning: the client would ask where that is, and a late answer would undo
+                // the seek to the true start (seen).
                 _ if later => Offset::Offset(0),
                 Some(next) => Offset::Offset(next.0),
                 None => Offset::Invalid,

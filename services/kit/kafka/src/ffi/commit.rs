@@ -8,18 +8,20 @@ use rdkafka_sys as sys;
 
 use super::millis;
 
-/// Commits `offsets` of the consumer's group, and waits for the answer for at most `timeout`. A commit that isn't answered in time may
-/// still be carried out.
+/// Commits `offsets` of the consumer's group, and waits for the answer for at most `timeout`. A commit that
+/// isn't answered in time may still be carried out.
 ///
-/// Why not the wrapper's synchronous `commit`: it has no timeout. Where the brokers are lost while the request is on its way, it doesn't
-/// return before they are back (measured: over 40 s). Its asynchronous form answers through the poll that also hands out records.
+/// Why not the wrapper's synchronous `commit`: it has no timeout. Where the brokers are lost while the
+/// request is on its way, it doesn't return before they are back (measured: over 40 s). Its asynchronous form
+/// answers through the poll that also hands out records.
 pub(crate) fn commit<C: ClientContext>(
     client: &Client<C>,
     offsets: &TopicPartitionList,
     timeout: Duration,
 ) -> Result<(), KafkaError> {
-    // SAFETY: the client's pointer is live; the list is only read, and copied by the call. Queue and event are ours, and not
-    // used after they are destroyed. An answer that comes later finds the queue gone, and is dropped by librdkafka.
+    // SAFETY: the client's pointer is live; the list is only read, and copied by the call. Queue and event
+    // are ours, and not used after they are destroyed. An answer that comes later finds the queue gone, and
+    // is dropped by librdkafka.
     let code = unsafe {
         let native = client.native_ptr();
         let queue = sys::rd_kafka_queue_new(native);

@@ -15,5 +15,5 @@ pub use broker_time::broker_time;
 pub use member::{Member, Rebalanced};
 pub use partition_queue::{Arrival, PartitionQueue, WakeHandle};
 pub use positions::Committed;
-pub use producer::{Position, Refusal, TransactionLimits, Transactional};
+pub use producer::{Position, TransactionError, TransactionLimits, Transactional};
 pub use tail::{Tail, TailError};

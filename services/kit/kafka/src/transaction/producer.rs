@@ -47,7 +47,7 @@ impl TransactionLimits {
 
 /// Why a step of a transaction failed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Refusal {
+pub enum TransactionError {
     /// Certainly not committed: abort and start over.
     #[error("transaction must be aborted ({code})")]
     Abort {
@@ -148,7 +148,7 @@ impl Transactional {
     ///
     /// # Errors
     /// If the producer is unusable.
-    pub fn begin(&self) -> Result<(), Refusal> {
+    pub fn begin(&self) -> Result<(), TransactionError> {
         self.producer.context().unwritten.store(false, Ordering::Relaxed);
         self.producer.begin_transaction().map_err(|error| refusal(&error))
     }
@@ -180,24 +180,25 @@ impl Transactional {
     /// Waits until the brokers have every record of the open transaction.
     ///
     /// # Errors
-    /// [`Refusal::Abort`] if `timeout` passes first.
-    pub fn flush(&self, timeout: Duration) -> Result<(), Refusal> {
-        ffi::flush(self.producer.client(), timeout).map_err(|error| Refusal::Abort { code: code(&error) })
+    /// [`TransactionError::Abort`] if `timeout` passes first.
+    pub fn flush(&self, timeout: Duration) -> Result<(), TransactionError> {
+        ffi::flush(self.producer.client(), timeout)
+            .map_err(|error| TransactionError::Abort { code: code(&error) })
     }
 
     /// Adds the group's positions, fenced by the member's generation. `positions` must not be empty: the
     /// offsets are what fences a zombie's transaction.
     ///
     /// # Errors
-    /// [`Refusal::Abort`] if the member has lost its place in the group, or the broker refuses.
+    /// [`TransactionError::Abort`] if the member has lost its place in the group, or the broker refuses.
     pub fn send_offsets(
         &self,
         positions: &[Position],
         member: &Member,
         timeout: Duration,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), TransactionError> {
         if positions.is_empty() {
-            return Err(Refusal::Abort { code: "NoOffsets" });
+            return Err(TransactionError::Abort { code: "NoOffsets" });
         }
         let mut offsets = TopicPartitionList::with_capacity(positions.len());
         for position in positions {
@@ -205,7 +206,7 @@ impl Transactional {
             let named = element
                 .set_offset(Offset::Offset(position.next.0))
                 .map(|()| element.set_metadata(position.metadata.as_str()));
-            named.map_err(|error| Refusal::Abort { code: code(&error) })?;
+            named.map_err(|error| TransactionError::Abort { code: code(&error) })?;
         }
         let mut tries = 3;
         let started = Instant::now();
@@ -215,7 +216,7 @@ impl Transactional {
             match sent {
                 Ok(()) => return Ok(()),
                 Err(refused) if refused.retriable && tries > 1 && started.elapsed() < timeout => tries -= 1,
-                Err(refused) => return Err(Refusal::Abort { code: refused.code }),
+                Err(refused) => return Err(TransactionError::Abort { code: refused.code }),
             }
         }
     }
@@ -223,9 +224,9 @@ impl Transactional {
     /// Commits the open transaction. Everything must be flushed.
     ///
     /// # Errors
-    /// Any [`Refusal`]. None of them proves that the transaction was not committed: EndTxn may have been
-    /// sent, whatever the error is called.
-    pub fn commit(&self, timeout: Duration) -> Result<(), Refusal> {
+    /// Any [`TransactionError`]. None of them proves that the transaction was not committed: EndTxn may have
+    /// been sent, whatever the error is called.
+    pub fn commit(&self, timeout: Duration) -> Result<(), TransactionError> {
         self.watched(|producer| producer.commit_transaction(timeout)).map_err(|error| refusal(&error))
     }
 
@@ -234,7 +235,7 @@ impl Transactional {
     /// # Errors
     /// If the producer is unusable, or no broker answers within `timeout`. Then a new producer of the same id
     /// aborts it.
-    pub fn abort(&self, timeout: Duration) -> Result<(), Refusal> {
+    pub fn abort(&self, timeout: Duration) -> Result<(), TransactionError> {
         self.watched(|producer| producer.abort_transaction(timeout)).map_err(|error| refusal(&error))
     }
 
@@ -267,17 +268,19 @@ impl std::fmt::Debug for Transactional {
     }
 }
 
-fn refusal(error: &KafkaError) -> Refusal {
+fn refusal(error: &KafkaError) -> TransactionError {
     use RDKafkaErrorCode as Code;
     let code = code(error);
     match error {
         KafkaError::Transaction(inner) => match inner.code() {
-            Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch => Refusal::Fenced { code },
-            _ if inner.is_fatal() => Refusal::Unusable { code },
-            _ if inner.txn_requires_abort() => Refusal::Abort { code },
-            _ => Refusal::InDoubt { code },
+            Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch => {
+                TransactionError::Fenced { code }
+            }
+            _ if inner.is_fatal() => TransactionError::Unusable { code },
+            _ if inner.txn_requires_abort() => TransactionError::Abort { code },
+            _ => TransactionError::InDoubt { code },
         },
-        _ => Refusal::InDoubt { code },
+        _ => TransactionError::InDoubt { code },
     }
 }
 

@@ -13,7 +13,7 @@ const PLAIN_DIGITS_MAX: usize = 18;
 
 /// What a member's name says of its value.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Member {
+enum MemberKind {
     /// A telephone number, where the value looks like one.
     Phone,
     /// A push token.
@@ -24,7 +24,7 @@ enum Member {
     Other,
 }
 
-impl Member {
+impl MemberKind {
     fn of(name: &str) -> Self {
         let is = |known: &&str| name.eq_ignore_ascii_case(known);
         // The names are told apart by their length first: nearly all are none of these.
@@ -70,7 +70,7 @@ impl Redactor<'_> {
             }
             push_quoted(&mut json, name);
             json.push(':');
-            self.push_value(&mut json, leftover, Member::of(name));
+            self.push_value(&mut json, leftover, MemberKind::of(name));
         }
         json.push('}');
         json
@@ -78,11 +78,11 @@ impl Redactor<'_> {
 
     /// Texts without escapes and plain numbers need no parsing; whatever else comes takes the long way, to
     /// the same bytes.
-    fn push_value(&self, json: &mut String, leftover: &Leftover<'_>, member: Member) {
+    fn push_value(&self, json: &mut String, leftover: &Leftover<'_>, member: MemberKind) {
         match leftover {
             Leftover::Json(written)
                 if matches!(written.as_ref(), "true" | "false" | "null")
-                    || (is_plain_number(written) && member == Member::Other) =>
+                    || (is_plain_number(written) && member == MemberKind::Other) =>
             {
                 json.push_str(written);
             }
@@ -98,14 +98,14 @@ impl Redactor<'_> {
     pub(super) fn fields(&self, fields: &Map<String, Value>) -> Map<String, Value> {
         let redacted = fields
             .iter()
-            .map(|(name, value)| (self.text(name).into_owned(), self.value(value, Member::of(name))));
+            .map(|(name, value)| (self.text(name).into_owned(), self.value(value, MemberKind::of(name))));
         redacted.collect()
     }
 
-    fn value(&self, of: &Value, member: Member) -> Value {
+    fn value(&self, of: &Value, member: MemberKind) -> Value {
         match of {
             Value::String(string) => Value::String(self.member(string, member).into_owned()),
-            Value::Number(number) if member != Member::Other => {
+            Value::Number(number) if member != MemberKind::Other => {
                 let written = number.to_string();
                 let redacted = self.member(&written, member);
                 if redacted == written { of.clone() } else { Value::String(redacted.into_owned()) }
@@ -117,11 +117,11 @@ impl Redactor<'_> {
     }
 
     /// A text as a member's value.
-    fn member<'t>(&self, text: &'t str, member: Member) -> Cow<'t, str> {
+    fn member<'t>(&self, text: &'t str, member: MemberKind) -> Cow<'t, str> {
         match member {
-            Member::Phone if phone::is_whole(text) => Cow::Owned(self.phone(text)),
-            Member::Device if !text.is_empty() => Cow::Owned(self.tokens.token(Kind::Device, text)),
-            Member::Secret if !text.is_empty() => Cow::Owned(self.tokens.token(Kind::Link, text)),
+            MemberKind::Phone if phone::is_whole(text) => Cow::Owned(self.phone(text)),
+            MemberKind::Device if !text.is_empty() => Cow::Owned(self.tokens.token(Kind::Device, text)),
+            MemberKind::Secret if !text.is_empty() => Cow::Owned(self.tokens.token(Kind::Link, text)),
             _ if link::is_whole(text) => self.link(text),
             _ => self.text(text),
         }

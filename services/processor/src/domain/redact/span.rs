@@ -33,7 +33,8 @@ pub(super) fn merged(first: Vec<Span>, second: Vec<Span>) -> Vec<Span> {
     both
 }
 
-/// A list in order and without overlaps. Spans that overlap become one, which is replaced as the first of them.
+/// A list in order and without overlaps. Spans that overlap become one, which is replaced as the first of
+/// them.
 pub(super) fn ordered(mut spans: Vec<Span>) -> Vec<Span> {
     if spans.len() < 2 {
         return spans;
