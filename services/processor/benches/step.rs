@@ -12,6 +12,7 @@ use std::sync::Arc;
 use devkit::customerio::population::{Outcome, Outcomes, Population};
 use kafka::{Incoming, NextOffset, RecordOffset};
 use processor::apply::{ApplyContext, DueTimers, Rules, apply};
+use processor::domain::bounce;
 use processor::domain::event::normalise;
 use processor::domain::time::window::Window;
 use processor::state::changelog;
@@ -43,6 +44,7 @@ fn main() {
     );
     transactions(&records, batch);
     parts(&records);
+    replies();
 }
 
 /// The whole of a transaction but Kafka.
@@ -107,6 +109,23 @@ fn parts(records: &[Incoming]) {
     for (what, clock) in ["of which: decode", "parse", "outcome", "encode"].into_iter().zip(clocks) {
         clock.print(what, records.len());
     }
+}
+
+/// What a provider's reply costs to class: each of the corpus, many times.
+fn replies() {
+    const ROUNDS: usize = 100;
+    let line = |line| serde_json::from_str::<serde_json::Value>(line).expect("a line of the corpus");
+    let corpus: Vec<_> = include_str!("../corpus/replies.jsonl").lines().map(line).collect();
+    let text = |line: &serde_json::Value, field: &str| line[field].as_str().expect("a text").to_owned();
+    let replies: Vec<_> = corpus.iter().map(|line| (text(line, "channel"), text(line, "text"))).collect();
+    black_box(bounce::classify("email", ""));
+    let mut clock = Clock::default();
+    clock.time(|| {
+        for (channel, reply) in replies.iter().cycle().take(ROUNDS * replies.len()) {
+            black_box(bounce::classify(channel, reply));
+        }
+    });
+    clock.print("one failure's class", ROUNDS * replies.len());
 }
 
 fn records(events: usize) -> Vec<Incoming> {

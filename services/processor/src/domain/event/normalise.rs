@@ -7,8 +7,12 @@ use schemas::token::{Kind, TokenKey, addresses, domain};
 use serde::Serialize;
 use webhook::event::{Device, Event};
 
+use crate::domain::bounce::{self, Blame, Class};
 use crate::domain::customer::Fact;
 use crate::domain::redact::{LinkQueries, Redactor};
+
+/// The metrics that say why a message has not arrived, or not yet.
+const FAILURES: &[&str] = &["bounced", "dropped", "deferred", "failed", "undeliverable", "attempted"];
 
 /// The outcome of `event`: classified, and with tokens in place of addresses. `appended_at` is when the
 /// broker appended the raw record, Unix milliseconds.
@@ -21,7 +25,7 @@ pub fn message_outcome<'a>(
     tokens: &TokenKey,
 ) -> MessageOutcome<'a> {
     let occurred = event.time.resolve(raw.received_at);
-    let bounced = event.metric == "bounced";
+    let failure = failure(event);
     let redactor = Redactor::of(event, tokens, LinkQueries::default());
     let id = |text: &'a Option<Cow<'_, str>>| text.as_deref().map(|id| redactor.id(id));
     let redacted = |text: &'a Option<Cow<'_, str>>| text.as_deref().map(|text| redactor.text(text));
@@ -55,9 +59,8 @@ pub fn message_outcome<'a>(
         href: event.href.as_deref().map(|href| redactor.link(href)),
         link_id: id(&event.link_id),
         failure_message: redacted(&event.failure_message).or_else(of_devices),
-        // Without a classifier every bounce counts as hard.
-        bounce_class: bounced.then_some(Cow::Borrowed("hard")),
-        bounce_blame: bounced.then_some(Cow::Borrowed("recipient")),
+        bounce_class: failure.map(Class::as_str).map(Cow::Borrowed),
+        bounce_blame: failure.map(Class::blame).map(Blame::as_str).map(Cow::Borrowed),
         machine: event.machine,
         prefetched: event.prefetched,
         proxied: event.proxied,
@@ -84,6 +87,21 @@ pub(crate) fn fact<'a>(outcome: &'a MessageOutcome<'_>) -> Fact<'a> {
         token: outcome.recipient_token.as_deref(),
         machine,
     }
+}
+
+/// What a failure means. A bounce without a text is one of unknown class; another failure without a text has
+/// none.
+fn failure(event: &Event<'_>) -> Option<Class> {
+    if !FAILURES.contains(&&*event.metric) {
+        return None;
+    }
+    let of_devices = event.devices.iter().filter_map(|device| device.failure_message.as_ref());
+    let reply = match event.failure_message.iter().chain(of_devices).next() {
+        Some(reply) => reply,
+        None if event.metric == "bounced" => "",
+        None => return None,
+    };
+    Some(bounce::classify(&event.channel, reply).class)
 }
 
 fn recipient_token(event: &Event<'_>, tokens: &TokenKey) -> Option<String> {
@@ -199,6 +217,30 @@ mod tests {
         let told = told("push", &json!({"failure_message": "its own", "recipients": devices}));
         assert_eq!(told["failure_message"], "its own");
         assert_eq!(told["metadata"]["recipients"][0]["failure_message"], "theirs");
+    }
+
+    /// Class and blame of this channel's event of this metric.
+    fn failure_told(channel: &str, metric: &str, data: &Value) -> [Value; 2] {
+        let mut told = told_of(&json!({"object_type": channel, "metric": metric, "data": data}));
+        [told["bounce_class"].take(), told["bounce_blame"].take()]
+    }
+
+    #[test]
+    fn a_failure_has_the_class_and_the_blame_of_its_text() {
+        let unsigned = json!({"failure_message": "550-5.7.26 This mail has been blocked because the sender is unauthenticated."});
+        assert_eq!(failure_told("email", "bounced", &unsigned), ["authentication", "sender"]);
+        assert_eq!(failure_told("email", "deferred", &unsigned), ["authentication", "sender"]);
+        assert_eq!(failure_told("email", "delivered", &unsigned), [Value::Null, Value::Null]);
+        let optout = json!({"failure_message": "21610"});
+        assert_eq!(failure_told("sms", "failed", &optout), ["opted_out", "recipient"]);
+        let removed = json!({"recipients": [{"device_id": "tok", "failure_message": "Unregistered"}]});
+        assert_eq!(failure_told("push", "bounced", &removed), ["device_unregistered", "recipient"]);
+    }
+
+    #[test]
+    fn a_bounce_without_a_text_is_unknown_and_nobody_else_s_failure() {
+        assert_eq!(failure_told("email", "bounced", &json!({})), ["unknown", "infrastructure"]);
+        assert_eq!(failure_told("email", "failed", &json!({})), [Value::Null, Value::Null]);
     }
 
     #[test]
