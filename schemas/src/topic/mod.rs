@@ -260,6 +260,13 @@ impl Topics {
         Self { names: Topic::ALL.map(|topic| format!("{prefix}{}", topic.base_name())) }
     }
 
+    /// What all names begin with; empty where there is no prefix.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        let name = self.name(Topic::Raw);
+        name.strip_suffix(Topic::Raw.base_name()).unwrap_or(name)
+    }
+
     /// The name of `topic`.
     #[must_use]
     pub fn name(&self, topic: Topic) -> &str {

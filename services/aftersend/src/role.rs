@@ -84,8 +84,7 @@ pub(crate) fn sink(file: Option<&Path>, sink: Sink) -> anyhow::Result<()> {
             process.end(outcome.map(|summary| info!(?summary, "sink drained")))
         }
         Sink::Bigquery => {
-            let (common, mut settings) = configuration::read(file, bigquery_sink::Settings::read)?;
-            settings.group = format!("{}{}", common.prefix, settings.group);
+            let (common, settings) = configuration::read(file, bigquery_sink::Settings::read)?;
             let process = Process::start(&common, bigquery_sink::metric::METRICS)?;
             process.metrics.describe(delivery::metric::METRICS);
             let outcome = preflight::check(&common).and_then(|()| {

@@ -51,20 +51,22 @@ pub fn run(
 ) -> Result<Summary, Error> {
     let context = Context::new::<Warehouse>(stop.clone());
     let vital = health.component(NAME, settings.stall_after);
-    let mut sink = Warehouse::new(settings.target.open(settings)?);
+    let target = settings.target.open(settings)?;
+    let group = settings.consumer_group(topics.prefix(), &target.default_group());
+    let mut sink = Warehouse::new(target);
     let topic = topics.name(Topic::Warehouse).to_owned();
     // Asked here, because a consumer can't tell a missing topic from a quiet one.
     if Cluster::connect(connection)?.topic(&topic)?.is_none() {
         return Err(kafka::Error::UnknownTopic { topic }.into());
     }
+    info!(target = %settings.target, group = group.id, "warehouse sink started");
     let reads = delivery::Settings {
-        group: settings.consumer_group(),
+        group,
         topics: vec![topic],
         dead_letters: topics.name(Topic::DeadLetter).to_owned(),
         batch: settings.batch(),
         lag: delivery::LagLimits::default(),
     };
-    info!(target = %settings.target, group = settings.group, "warehouse sink started");
     let counts = delivery::run(&mut sink, &reads, connection, &context, &vital)?;
     let summary = Summary::from(&counts);
     info!(?summary, "warehouse sink stopped");

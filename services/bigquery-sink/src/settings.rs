@@ -13,9 +13,10 @@ settings::declare! {
     pub struct Settings in "warehouse", checked by relate {
         /// Where outcomes are stored: `sqlite:PATH`, one file on a local disk, for one instance of this sink.
         pub target: Location = "sqlite:warehouse.sqlite" { env: "AFTERSEND_WAREHOUSE" },
-        /// Consumer group of the warehouse sink, to which the topic prefix is added. Each warehouse needs its
-        /// own.
-        pub group: String = "aftersend-bigquery-sink",
+        /// Consumer group of the warehouse sink, to which the topic prefix is added. Where it is not set, it is
+        /// `aftersend-warehouse-`, the warehouse's kind and a hash of its location, so that each warehouse has
+        /// its own.
+        pub group: Option<String>,
         /// Lasting name of this member of the group, such as the pod name of a StatefulSet. With it, a
         /// restart within the session timeout moves no partition.
         pub instance: Option<String>,
@@ -37,10 +38,10 @@ settings::declare! {
 }
 
 impl Settings {
-    /// The consumer group and this member's place in it.
-    pub(crate) fn consumer_group(&self) -> Group {
+    /// The consumer group and this member's place in it. `of_target` is the group where none is set.
+    pub(crate) fn consumer_group(&self, prefix: &str, of_target: &str) -> Group {
         Group {
-            id: self.group.clone(),
+            id: format!("{prefix}{}", self.group.as_deref().unwrap_or(of_target)),
             instance: self.instance.clone(),
             session_timeout: self.session_timeout,
         }

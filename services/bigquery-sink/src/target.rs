@@ -23,6 +23,11 @@ pub use delivery::intake::Partition;
 /// Neither call runs on the thread that polls Kafka, so both may wait for a remote service. Only one runs at
 /// a time.
 pub trait Target: Send {
+    /// The consumer group of the sinks that write to this warehouse, where the settings name none. All of them
+    /// get the same, and the sinks of another warehouse get another: in one group, each of two warehouses would
+    /// hold the outcomes of a part of the partitions.
+    fn default_group(&self) -> String;
+
     /// How far each partition is stored, in order of the question; `None` where nothing of it is.
     ///
     /// Asked when partitions are assigned, before a record of them is read. A target finishes here what an

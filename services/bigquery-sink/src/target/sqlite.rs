@@ -20,11 +20,15 @@ use std::time::Duration;
 use kafka::NextOffset;
 use lifecycle::clock;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use sha2::{Digest, Sha256};
 
 pub use error::Error;
 
 use crate::target::{self, Batch, Partition, Row, RowOutcome, Target};
 use error::At;
+
+/// Bytes of a location's hash in the default group: enough to tell the warehouses of one cluster apart.
+const GROUP_HASH_BYTES: usize = 8;
 
 /// An open SQLite warehouse.
 #[derive(Debug)]
@@ -56,6 +60,14 @@ impl Sqlite {
 }
 
 impl Target for Sqlite {
+    /// By the file's absolute path, with symbolic links followed.
+    fn default_group(&self) -> String {
+        let place = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
+        let hash = Sha256::digest(place.as_os_str().as_encoded_bytes());
+        let hash: String = hash.iter().take(GROUP_HASH_BYTES).map(|byte| format!("{byte:02x}")).collect();
+        format!("aftersend-warehouse-sqlite-{hash}")
+    }
+
     fn positions(&mut self, partitions: &[Partition]) -> Result<Vec<Option<NextOffset>>, target::Error> {
         let Self { connection, path, lock_wait } = self;
         let at = At { path, lock_wait: *lock_wait };

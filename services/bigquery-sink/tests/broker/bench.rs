@@ -93,7 +93,11 @@ impl Bench {
     }
 
     pub(crate) fn sink(&self, file: &Path) -> Running {
-        let (settings, health, stop) = (settings(file, self.prefix), Health::new(), Stop::new());
+        self.sink_with(settings(file))
+    }
+
+    pub(crate) fn sink_with(&self, settings: Settings) -> Running {
+        let (health, stop) = (Health::new(), Stop::new());
         let (connection, topics) = (self.connection.clone(), self.topics.clone());
         let thread = std::thread::spawn({
             let (health, stop) = (health.clone(), stop.clone());
@@ -142,10 +146,10 @@ impl Assignment for FromTheStart {
 }
 
 /// Small batches, and a lasting instance name, so that a successor needn't wait for the dead one's session.
-pub(crate) fn settings(file: &Path, prefix: &str) -> Settings {
+pub(crate) fn settings(file: &Path) -> Settings {
     Settings {
         target: Location::Sqlite(file.to_owned()),
-        group: format!("{prefix}sink"),
+        group: Some("sink".to_owned()),
         instance: Some("only".to_owned()),
         session_timeout: Duration::from_secs(10),
         batch_records: 100,

@@ -32,7 +32,7 @@ fn the_sink_of_a_parent_test() {
     let [file, prefix] = [FILE, PREFIX].map(|name| std::env::var(name).expect("set with the address"));
     let stop = Stop::new();
     stop.on_signals();
-    let settings = settings(&PathBuf::from(file), &prefix);
+    let settings = settings(&PathBuf::from(file));
     run(&settings, &Connection::plain(&bootstrap), &Topics::new(&prefix), &Health::new(), &stop)
         .expect("no error");
 }

@@ -3,5 +3,6 @@
 
 mod bench;
 mod child;
+mod group;
 mod kill;
 mod poison;

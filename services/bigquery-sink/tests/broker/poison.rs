@@ -61,7 +61,7 @@ fn an_unknown_schema_stops_its_partition_alone() {
 fn a_missing_topic_is_named_with_its_mend() {
     let bench = Bench::new("there.");
     let nowhere = Topics::new("nowhere.");
-    let settings = settings(&bench.file("w"), "nowhere.");
+    let settings = settings(&bench.file("w"));
     let refusal =
         run(&settings, &bench.connection, &nowhere, &Health::new(), &Stop::new()).expect_err("refused");
     let message = refusal.to_string();

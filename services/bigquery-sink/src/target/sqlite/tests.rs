@@ -202,6 +202,19 @@ fn the_funnel_counts_messages_and_leaves_machines_out() {
 }
 
 #[test]
+fn each_file_has_a_group_of_its_own_by_whatever_path_it_is_opened() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (path, link) = (dir.path().join("w"), dir.path().join("link"));
+    let group = open(&path).default_group();
+    std::os::unix::fs::symlink(&path, &link).expect("links");
+    for same in [link, dir.path().join("../").join(dir.path().file_name().expect("a name")).join("w")] {
+        assert_eq!(open(&same).default_group(), group);
+    }
+    assert_ne!(open(&dir.path().join("other")).default_group(), group);
+    assert!(group.starts_with("aftersend-warehouse-sqlite-") && group.len() == 43, "{group}");
+}
+
+#[test]
 fn readers_see_a_steady_state_while_the_sink_writes() {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("w");
