@@ -263,6 +263,8 @@ words! {
         MISSING_EVENT_ID = "missing_event_id";
         /// An outcome's metadata is not a JSON object.
         MALFORMED_METADATA = "malformed_metadata";
+        /// The warehouse will never take the row.
+        REFUSED_BY_WAREHOUSE = "refused_by_warehouse";
         /// A record's key is not a customer key.
         NOT_A_CUSTOMER_KEY = "not_a_customer_key";
         /// A record's key and its customer id differ.

@@ -31,6 +31,9 @@ settings::declare! {
         /// How long another program may hold the SQLite file's write lock before the sink stops with an
         /// error.
         pub lock_wait: Duration = "30s" { least: "0s", most: "2m" },
+        /// How long a row is kept, counted from its event's time. Older rows are deleted, 1,000 in a second at
+        /// most. Where it is not set, all rows are kept.
+        pub keep: Option<Duration> { least: "1d" },
         /// The sink is not ready after this time without a finished batch or an empty poll. More than
         /// `batch_wait` and `lock_wait` together.
         pub stall_after: Duration = "1m",

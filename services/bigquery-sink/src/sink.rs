@@ -1,15 +1,19 @@
 //! A warehouse as the target of a sink: reads a record as a row, and stores the rows of a batch in one step.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use delivery::Readiness;
-use delivery::intake::Partition;
-use delivery::sink::{Ended, Ending, Metrics, Pending, Reading, Start, Work};
+use delivery::intake::{Partition, Ticket};
+use delivery::sink::{Delivered, Ended, Ending, Metrics, Pending, Reading, Rejection, Start, Work};
 use kafka::{Incoming, NextOffset};
 use tracing::{error, warn};
 
-use crate::target::{self, Batch, Row, RowOutcome, Stored, Target};
+use crate::target::{self, Answer, Batch, Refusal, Row, RowOutcome, Stored, Target};
 use crate::{NAME, metric, reading};
+
+/// The reason of a dead letter that the warehouse will never take.
+const REFUSED: &str = "refused_by_warehouse";
 
 /// The warehouse, whichever it is.
 pub(crate) struct Warehouse {
@@ -39,21 +43,54 @@ impl delivery::Sink for Warehouse {
         self.target.positions(partitions)
     }
 
-    fn deliver(&mut self, work: Work<Row>, _readiness: &Readiness<'_>) -> Result<Vec<Ended>, target::Error> {
-        let mut places = Vec::with_capacity(work.items.len());
+    fn deliver(
+        &mut self,
+        work: Work<Row>,
+        _readiness: &Readiness<'_>,
+    ) -> Result<Delivered<Row>, target::Error> {
+        let mut records = Vec::with_capacity(work.items.len());
         let mut rows = Vec::with_capacity(work.items.len());
-        for Pending { place, item, .. } in work.items {
-            places.push(place);
+        for Pending { place, ticket, item } in work.items {
+            records.push((place, ticket));
             rows.push(item);
         }
+        let batch = Batch::new(rows, work.next);
         let began = Instant::now();
-        let outcomes = self.target.store(&Batch::new(rows, work.next))?;
+        let answer = self.target.store(&batch)?;
         metrics::histogram!(metric::STORE_SECONDS).record(began.elapsed());
-        log(outcomes.iter().copied().collect());
-        let ended =
-            |(place, outcome): (usize, RowOutcome)| Ended { place, ending: Ending::Done(outcome.label()) };
-        Ok(places.into_iter().zip(outcomes).map(ended).collect())
+        match answer {
+            Answer::Stored(outcomes) => {
+                log(outcomes.iter().copied().collect());
+                let ended = |((place, _), outcome): (_, RowOutcome)| Ended {
+                    place,
+                    ending: Ending::Done(outcome.label()),
+                };
+                Ok(records.into_iter().zip(outcomes).map(ended).collect::<Vec<_>>().into())
+            }
+            Answer::Refused(refusals) => Ok(refused(records, batch.into_rows(), refusals)),
+        }
     }
+
+    fn maintain(&mut self) -> Result<(), target::Error> {
+        self.target.prune()
+    }
+}
+
+/// The refused rows become dead letters, and the others are delivered again.
+fn refused(records: Vec<(usize, Ticket)>, rows: Vec<Row>, refusals: Vec<Refusal>) -> Delivered<Row> {
+    let mut refusals: BTreeMap<usize, String> =
+        refusals.into_iter().map(|Refusal { row, why }| (row, why)).collect();
+    let mut delivered = Delivered { ended: Vec::with_capacity(refusals.len()), again: Vec::new() };
+    for (index, ((place, ticket), item)) in records.into_iter().zip(rows).enumerate() {
+        match refusals.remove(&index) {
+            Some(why) => {
+                let ending = Ending::Rejected(Rejection::explained(REFUSED, why));
+                delivered.ended.push(Ended { place, ending });
+            }
+            None => delivered.again.push(Pending { place, ticket, item }),
+        }
+    }
+    delivered
 }
 
 /// What an operator should look into.

@@ -37,13 +37,37 @@ pub trait Target: Send {
     /// Where the warehouse can't be read.
     fn positions(&mut self, partitions: &[Partition]) -> Result<Vec<Option<NextOffset>>, Error>;
 
-    /// Makes the whole batch visible and moves the positions, or does neither. Says of each row, in the order
-    /// of the rows, what became of it. Rows that lie before the stored position are left out, so that a
-    /// replay or a second owner doubles nothing.
+    /// Makes the whole batch visible and moves the positions, or does neither. Rows that lie before the stored
+    /// position are left out, so that a replay or a second owner doubles nothing.
     ///
     /// # Errors
     /// Where the warehouse can't be written. Nothing of the batch is visible then.
-    fn store(&mut self, batch: &Batch) -> Result<Vec<RowOutcome>, Error>;
+    fn store(&mut self, batch: &Batch) -> Result<Answer, Error>;
+
+    /// Deletes a bounded number of the rows that are older than the settings keep them, if any.
+    ///
+    /// # Errors
+    /// Where the warehouse can't be written.
+    fn prune(&mut self) -> Result<(), Error>;
+}
+
+/// What a warehouse did with a batch.
+#[derive(Debug)]
+pub enum Answer {
+    /// It is visible: what became of each row, in the order of the rows.
+    Stored(Vec<RowOutcome>),
+    /// Nothing is stored, since the warehouse will never take some of the rows. Without them it is to be
+    /// stored again.
+    Refused(Vec<Refusal>),
+}
+
+/// A row that the warehouse will never take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its place among the batch's rows.
+    pub row: usize,
+    /// Why, in the warehouse's words. It quotes no value.
+    pub why: String,
 }
 
 /// What one call of [`Target::store`] stores: rows, and how far each partition then is.
@@ -65,6 +89,12 @@ impl Batch {
     #[must_use]
     pub fn rows(&self) -> &[Row] {
         &self.rows
+    }
+
+    /// The rows, for another batch.
+    #[must_use]
+    pub fn into_rows(self) -> Vec<Row> {
+        self.rows
     }
 
     /// Where each partition goes on: the partition of each row is among them. It may lie beyond the last row,

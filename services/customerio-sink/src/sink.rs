@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use customerio::Client;
 use delivery::intake::{Partition, Ticket};
-use delivery::sink::{Ended, Ending, Metrics, Pending, Reading, Rejection, Start, Work};
+use delivery::sink::{Delivered, Ended, Ending, Metrics, Pending, Reading, Rejection, Start, Work};
 use delivery::{Context, Readiness};
 use kafka::{Incoming, NextOffset};
 use schemas::topic::{Topic, Topics};
@@ -127,7 +127,11 @@ impl delivery::Sink for CustomerIo {
         Ok(vec![None; partitions.len()])
     }
 
-    fn deliver(&mut self, work: Work<Write>, readiness: &Readiness<'_>) -> Result<Vec<Ended>, TaskError> {
+    fn deliver(
+        &mut self,
+        work: Work<Write>,
+        readiness: &Readiness<'_>,
+    ) -> Result<Delivered<Write>, TaskError> {
         let tickets = work.items.iter().map(|pending| (pending.place, pending.ticket.clone())).collect();
         let planned = |Pending { place, item, .. }| Planned { record: place, write: item };
         let plan = plan::plan(work.items.into_iter().map(planned).collect(), &self.bounds);
@@ -141,7 +145,7 @@ impl delivery::Sink for CustomerIo {
                 end(&mut ended, &operation.records, &ending);
             }
         }
-        Ok(ended)
+        Ok(ended.into())
     }
 }
 

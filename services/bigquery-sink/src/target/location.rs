@@ -23,7 +23,9 @@ impl Location {
     /// Where the warehouse can't be used; the text names the mend.
     pub fn open(&self, settings: &Settings) -> Result<Box<dyn Target>, Error> {
         match self {
-            Self::Sqlite(path) => Ok(Box::new(Sqlite::open(path, settings.lock_wait)?)),
+            Self::Sqlite(path) => {
+                Ok(Box::new(Sqlite::open(path, settings.lock_wait)?.keeping(settings.keep)))
+            }
         }
     }
 }

@@ -7,6 +7,7 @@
 //! buy nothing but a slower disk.
 
 mod error;
+mod prune;
 mod row;
 mod schema;
 #[cfg(test)]
@@ -14,6 +15,8 @@ mod tests;
 mod time;
 
 use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -24,8 +27,12 @@ use sha2::{Digest, Sha256};
 
 pub use error::Error;
 
-use crate::target::{self, Batch, Partition, Row, RowOutcome, Target};
+use crate::target::{self, Answer, Batch, Partition, Refusal, Row, RowOutcome, Target};
 use error::At;
+
+/// To how many bytes the write-ahead log is cut when its content is in the file. While a reader stays in one
+/// transaction, it grows beyond that.
+const WAL_BYTES_MAX: &str = "67108864";
 
 /// Bytes of a location's hash in the default group: enough to tell the warehouses of one cluster apart.
 const GROUP_HASH_BYTES: usize = 8;
@@ -36,11 +43,13 @@ pub struct Sqlite {
     connection: Connection,
     path: PathBuf,
     lock_wait: Duration,
+    /// How long rows are kept; `None` is for ever.
+    keep: Option<Duration>,
 }
 
 impl Sqlite {
     /// Opens the file, or makes it where there is none; its folder must exist. `lock_wait` bounds the wait
-    /// for another program's write lock.
+    /// for another program's write lock. Nothing is pruned: see [`Self::keeping`].
     ///
     /// # Errors
     /// See [`Error`].
@@ -50,12 +59,19 @@ impl Sqlite {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        make_private(path);
         let mut connection = Connection::open_with_flags(path, flags).map_err(|err| at.error("open", err))?;
         connection.busy_timeout(lock_wait).map_err(|err| at.error("set up", err))?;
         // Before anything is changed: another program's file stays as it was.
         schema::ready(&mut connection, at)?;
         write_ahead(&connection, at)?;
-        Ok(Self { connection, path: path.to_owned(), lock_wait })
+        Ok(Self { connection, path: path.to_owned(), lock_wait, keep: None })
+    }
+
+    /// Prunes rows whose event is older than `keep`.
+    #[must_use]
+    pub fn keeping(self, keep: Option<Duration>) -> Self {
+        Self { keep, ..self }
     }
 }
 
@@ -69,7 +85,7 @@ impl Target for Sqlite {
     }
 
     fn positions(&mut self, partitions: &[Partition]) -> Result<Vec<Option<NextOffset>>, target::Error> {
-        let Self { connection, path, lock_wait } = self;
+        let Self { connection, path, lock_wait, .. } = self;
         let at = At { path, lock_wait: *lock_wait };
         let read = |connection: &mut Connection| -> rusqlite::Result<Vec<_>> {
             let transaction = connection.transaction()?;
@@ -81,21 +97,32 @@ impl Target for Sqlite {
         Ok(read(connection).map_err(|err| at.error("read", err))?)
     }
 
-    fn store(&mut self, batch: &Batch) -> Result<Vec<RowOutcome>, target::Error> {
-        let Self { connection, path, lock_wait } = self;
+    fn store(&mut self, batch: &Batch) -> Result<Answer, target::Error> {
+        let Self { connection, path, lock_wait, .. } = self;
         let at = At { path, lock_wait: *lock_wait };
         let transaction = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(|err| at.error("lock", err))?;
-        let outcomes = write(&transaction, batch, at)?;
-        transaction.commit().map_err(|err| at.error("commit to", err))?;
-        Ok(outcomes)
+        let answer = write(&transaction, batch, at)?;
+        // Where rows are refused, the transaction is rolled back.
+        if matches!(answer, Answer::Stored(_)) {
+            transaction.commit().map_err(|err| at.error("commit to", err))?;
+        }
+        Ok(answer)
+    }
+
+    fn prune(&mut self) -> Result<(), target::Error> {
+        let Self { connection, path, lock_wait, keep } = self;
+        let at = At { path, lock_wait: *lock_wait };
+        let Some(keep) = keep else { return Ok(()) };
+        let oldest = time::text(clock::now_ms().saturating_sub_unsigned(millis(*keep)));
+        Ok(prune::step(connection, &oldest).map_err(|err| at.error("prune", err))?)
     }
 }
 
 /// Everything of the batch up to the commit. The positions are read under the write lock. So where two sinks
 /// hold the same partition for a moment, the later one finds the rows of the earlier one.
-fn write(transaction: &Transaction<'_>, batch: &Batch, at: At<'_>) -> Result<Vec<RowOutcome>, Error> {
+fn write(transaction: &Transaction<'_>, batch: &Batch, at: At<'_>) -> Result<Answer, Error> {
     let failed = |err| at.error("write", err);
     let now = time::text(clock::now_ms());
     let mut positions = BTreeMap::new();
@@ -104,18 +131,38 @@ fn write(transaction: &Transaction<'_>, batch: &Batch, at: At<'_>) -> Result<Vec
         positions.insert((&**topic, *partition), found.unwrap_or(NextOffset(0)));
     }
     let mut outcomes = Vec::with_capacity(batch.rows().len());
-    for row in batch.rows() {
+    let mut refused = Vec::new();
+    for (index, row) in batch.rows().iter().enumerate() {
         if positions.get(&(&*row.topic, row.partition)).is_some_and(|position| position.is_past(row.offset)) {
             known(transaction, row, at)?;
             outcomes.push(RowOutcome::Replayed);
             continue;
         }
-        outcomes.push(row::insert(transaction, row, &now).map_err(failed)?);
+        match row::insert(transaction, row, &now) {
+            Ok(outcome) => outcomes.push(outcome),
+            Err(err) => {
+                let why = row::refusal(&err).ok_or_else(|| failed(err))?;
+                refused.push(Refusal { row: index, why });
+            }
+        }
+    }
+    if !refused.is_empty() {
+        takes_rows(transaction, at)?;
+        return Ok(Answer::Refused(refused));
     }
     for (partition, next) in batch.next() {
         row::advance(transaction, partition, *next).map_err(failed)?;
     }
-    Ok(outcomes)
+    Ok(Answer::Stored(outcomes))
+}
+
+/// Whether the table takes a plain row. Where it doesn't, somebody has altered it, and no row is to blame: the
+/// sink must not drain the topic into the dead letters (S4).
+fn takes_rows(transaction: &Transaction<'_>, at: At<'_>) -> Result<(), Error> {
+    row::insert_plain(transaction).map_err(|err| match row::refusal(&err) {
+        Some(why) => Error::Altered { path: at.path(), why },
+        None => at.error("write", err),
+    })
 }
 
 /// A record before the stored position must be in the file. Where it isn't, the topic was deleted and created
@@ -132,6 +179,18 @@ fn known(transaction: &Transaction<'_>, row: &Row, at: At<'_>) -> Result<(), Err
     })
 }
 
+/// Makes a file that only this user may read: customer ids and tokens are nobody else's concern. SQLite gives
+/// its log and shared memory the same mode. A file that is there keeps its mode. What can't be made is
+/// SQLite's to refuse.
+fn make_private(path: &Path) {
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    drop(made);
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 fn write_ahead(connection: &Connection, at: At<'_>) -> Result<(), Error> {
     let mode: String = connection
         .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
@@ -139,5 +198,9 @@ fn write_ahead(connection: &Connection, at: At<'_>) -> Result<(), Error> {
     if mode != "wal" {
         return Err(Error::NoWriteAheadLog { path: at.path() });
     }
-    connection.pragma_update(None, "synchronous", "normal").map_err(|err| at.error("set up", err))
+    let set = |name, value: &str| {
+        connection.pragma_update(None, name, value).map_err(|err| at.error("set up", err))
+    };
+    set("synchronous", "normal")?;
+    set("journal_size_limit", WAL_BYTES_MAX)
 }

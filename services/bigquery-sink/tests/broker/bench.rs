@@ -155,6 +155,7 @@ pub(crate) fn settings(file: &Path) -> Settings {
         batch_records: 100,
         batch_bytes: ByteSize(1 << 20),
         batch_wait: Duration::from_millis(100),
+        keep: None,
         lock_wait: Duration::from_secs(10),
         stall_after: Duration::from_secs(30),
     }

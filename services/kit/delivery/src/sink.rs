@@ -1,6 +1,7 @@
 //! What a sink adds to the loop: how it reads a record, and how its target takes it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use kafka::{Incoming, NextOffset};
 
@@ -45,6 +46,10 @@ pub trait Sink: Send {
     /// Delivers `work`, and says how each item ended. An item that isn't named in the answer is put back: its
     /// record will be read again.
     ///
+    /// A target that keeps positions never moves them past an item that it refuses: a crash before the item's
+    /// dead letter was written would lose it. It delivers nothing then, names the refused items, and asks for
+    /// the others [again](Delivered::again).
+    ///
     /// Where a stop is requested, it returns soon, and leaves out what isn't delivered by then. `readiness`
     /// is for progress: a call that takes long reports each step, or the sink counts as stalled.
     ///
@@ -54,8 +59,20 @@ pub trait Sink: Send {
         &mut self,
         work: Work<Self::Item>,
         readiness: &Readiness<'_>,
-    ) -> Result<Vec<Ended>, Self::Error>;
+    ) -> Result<Delivered<Self::Item>, Self::Error>;
+
+    /// Housekeeping of the target, such as deleting what is too old. Called every [`MAINTAIN_EVERY`] between
+    /// two batches, so one call does a bounded piece of it.
+    ///
+    /// # Errors
+    /// Where the target can't be used.
+    fn maintain(&mut self) -> Result<(), Self::Error> {
+        Ok(())
+    }
 }
+
+/// How often [`Sink::maintain`] is called.
+pub const MAINTAIN_EVERY: Duration = Duration::from_secs(5);
 
 /// Where the reading of a newly assigned partition starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,6 +149,23 @@ pub struct Pending<I> {
     pub ticket: Ticket,
     /// What the record asks for.
     pub item: I,
+}
+
+/// What a call of [`Sink::deliver`] did.
+#[derive(Debug)]
+pub struct Delivered<I> {
+    /// How items ended.
+    pub ended: Vec<Ended>,
+    /// Items to deliver once the dead letters of the refused ones are acknowledged. Empty where none is
+    /// refused.
+    pub again: Vec<Pending<I>>,
+}
+
+impl<I> From<Vec<Ended>> for Delivered<I> {
+    /// Nothing is to be delivered again.
+    fn from(ended: Vec<Ended>) -> Self {
+        Self { ended, again: Vec::new() }
+    }
 }
 
 /// How an item ended.

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use delivery::intake::Partition;
-use delivery::sink::{Ended, Ending, Metrics, Reading, Start, Work};
+use delivery::sink::{Delivered, Ended, Ending, Metrics, Reading, Start, Work};
 use delivery::{Context, Counts, LagLimits, Readiness, Sink};
 use devkit::kafka::Cluster as Nodes;
 use devkit::kafka::proxy::{Action, Api, Rule};
@@ -39,13 +39,17 @@ impl Sink for Memory {
         Ok(vec![None; partitions.len()])
     }
 
-    fn deliver(&mut self, work: Work<Vec<u8>>, _readiness: &Readiness<'_>) -> Result<Vec<Ended>, Infallible> {
+    fn deliver(
+        &mut self,
+        work: Work<Vec<u8>>,
+        _readiness: &Readiness<'_>,
+    ) -> Result<Delivered<Vec<u8>>, Infallible> {
         let mut kept = self.0.lock().expect("no panic");
         let keep = |pending: delivery::sink::Pending<Vec<u8>>| {
             kept.push(pending.item);
             Ended { place: pending.place, ending: Ending::Done("delivered") }
         };
-        Ok(work.items.into_iter().map(keep).collect())
+        Ok(work.items.into_iter().map(keep).collect::<Vec<_>>().into())
     }
 }
 

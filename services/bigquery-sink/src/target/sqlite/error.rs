@@ -80,6 +80,16 @@ pub enum Error {
         /// The newest format that this version knows.
         known: i64,
     },
+    /// The table refuses rows that nothing speaks against.
+    #[error(
+        "{path} refuses every row ({why}): its tables were altered; undo that, or name another file in AFTERSEND_WAREHOUSE"
+    )]
+    Altered {
+        /// The file.
+        path: String,
+        /// What SQLite said.
+        why: String,
+    },
     /// The file system can't do what concurrent readers need.
     #[error("{path} can't use write-ahead logging: put it on a local disk")]
     NoWriteAheadLog {

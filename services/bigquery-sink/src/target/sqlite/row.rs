@@ -1,7 +1,8 @@
 //! One outcome into its row, and into the conflicts where its event id is taken.
 
-use kafka::NextOffset;
+use kafka::{NextOffset, RecordOffset};
 use rusqlite::{ErrorCode, OptionalExtension, Transaction, ffi, named_params, params};
+use schemas::record::MessageOutcome;
 
 use super::time;
 use crate::target::{Partition, Row, RowOutcome};
@@ -36,6 +37,22 @@ pub(super) fn insert(transaction: &Transaction<'_>, row: &Row, now: &str) -> rus
         Err(err) if is_taken(&err) => insert_conflict(transaction, row, now).map(|()| RowOutcome::Conflict),
         Err(err) => Err(err),
     }
+}
+
+/// Why the table will never take the row, in SQLite's words, which quote no value. `None` where the failure has
+/// another cause.
+pub(super) fn refusal(error: &rusqlite::Error) -> Option<String> {
+    let code = error.sqlite_error_code()?;
+    let is_the_rows =
+        matches!(code, ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch);
+    is_the_rows.then(|| error.to_string())
+}
+
+/// Inserts a row that nothing speaks against.
+pub(super) fn insert_plain(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    let outcome = MessageOutcome { metadata: "{}".into(), ..MessageOutcome::default() };
+    let row = Row { topic: "".into(), partition: 0, offset: RecordOffset(0), outcome };
+    insert_row(transaction, &row, "")
 }
 
 /// Whether an outcome with this event id is stored.

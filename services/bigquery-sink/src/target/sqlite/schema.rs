@@ -24,6 +24,7 @@ pub(super) fn ready(connection: &mut Connection, at: At<'_>) -> Result<(), Error
         (APPLICATION_ID, found) if found > VERSION => return Err(at.newer(found)),
         _ => return Err(at.foreign()),
     }
+    .and_then(|()| transaction.execute_batch(include_str!("indices.sql")))
     .and_then(|()| transaction.commit())
     .map_err(|err| at.error("create the tables of", err))
 }

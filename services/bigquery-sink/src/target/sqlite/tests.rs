@@ -1,4 +1,5 @@
 mod crash;
+mod keep;
 mod refusal;
 
 use std::path::Path;
@@ -10,7 +11,7 @@ use schemas::record::MessageOutcome;
 
 use super::Sqlite;
 use crate::Target;
-use crate::target::{Batch, Row, Stored};
+use crate::target::{Answer, Batch, Row, Stored};
 
 const TOPIC: &str = "outcomes.warehouse.v1";
 
@@ -40,7 +41,14 @@ fn passed(partition: i32, offset: i64) -> Batch {
 }
 
 fn store(sqlite: &mut Sqlite, batch: &Batch) -> Stored {
-    sqlite.store(batch).expect("stores").into_iter().collect()
+    stored(sqlite.store(batch).expect("stores"))
+}
+
+fn stored(answer: Answer) -> Stored {
+    match answer {
+        Answer::Stored(outcomes) => outcomes.into_iter().collect(),
+        Answer::Refused(refusals) => panic!("refused: {refusals:?}"),
+    }
 }
 
 fn positions(sqlite: &mut Sqlite, partitions: &[i32]) -> Vec<Option<NextOffset>> {

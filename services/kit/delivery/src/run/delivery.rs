@@ -1,7 +1,7 @@
 //! The side of the loop that talks to the target and to the topic of dead letters. It may wait, for it is not
 //! the thread that polls.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kafka::{Incoming, NextOffset, PublishError};
 use lifecycle::clock;
@@ -10,7 +10,7 @@ use tracing::warn;
 use super::Context;
 use super::batch::{Batch, Opened, Rejected};
 use crate::intake::Partition;
-use crate::sink::Sink;
+use crate::sink::{Delivered, MAINTAIN_EVERY, Sink};
 use crate::{Backoff, Counts, DeadLetters, Readiness};
 
 /// How long to wait before a dead letter is written again.
@@ -23,6 +23,8 @@ pub(super) struct Delivery<'a, S> {
     dead_letters: DeadLetters,
     readiness: &'a Readiness<'a>,
     counts: Counts,
+    /// When the target's housekeeping was last done.
+    maintained: Instant,
 }
 
 /// What became of the dead letters of a batch.
@@ -41,7 +43,7 @@ impl<'a, S: Sink> Delivery<'a, S> {
         dead_letters: DeadLetters,
         readiness: &'a Readiness<'a>,
     ) -> Self {
-        Self { sink, context, dead_letters, readiness, counts: Counts::default() }
+        Self { sink, context, dead_letters, readiness, counts: Counts::default(), maintained: Instant::now() }
     }
 
     /// Where the target stands in each of `partitions`.
@@ -58,17 +60,33 @@ impl<'a, S: Sink> Delivery<'a, S> {
         let (now_ms, intake) = (clock::now_ms(), &self.context.intake);
         let Opened { mut batch, items } =
             Batch::open(records, intake, |record| self.sink.read(record, now_ms));
-        if self.write_dead_letters(&mut batch) == Written::All {
+        let mut next = Some(items);
+        while self.write_dead_letters(&mut batch) == Written::All
+            && let Some(items) = next.take()
+        {
             // Asked after the dead letters: meanwhile partitions may have gone.
             let work = batch.work(items, intake);
             if !work.next.is_empty() {
-                batch.settle(self.sink.deliver(work, self.readiness)?);
-                self.write_dead_letters(&mut batch);
+                let Delivered { ended, again } = self.sink.deliver(work, self.readiness)?;
+                // Each round ends some item, so the rounds come to an end.
+                next = Some(again).filter(|again| !again.is_empty() && !ended.is_empty());
+                batch.settle(ended);
             }
         }
         batch.close(intake);
         self.counts.add(S::METRICS.records, batch.outcomes());
         Ok(())
+    }
+
+    /// Whether the target's housekeeping is due.
+    pub(super) fn is_maintenance_due(&self) -> bool {
+        self.maintained.elapsed() >= MAINTAIN_EVERY
+    }
+
+    /// The target's housekeeping.
+    pub(super) fn maintain(&mut self) -> Result<(), S::Error> {
+        self.maintained = Instant::now();
+        self.sink.maintain()
     }
 
     /// How many records ended in which outcome.

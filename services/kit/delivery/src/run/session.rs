@@ -94,6 +94,9 @@ impl<'a> Session<'a> {
         if !records.is_empty() {
             self.beside(S::NAME, || delivery.process(records))?.map_err(Error::Target)?;
         }
+        if delivery.is_maintenance_due() {
+            self.beside(S::NAME, || delivery.maintain())?.map_err(Error::Target)?;
+        }
         self.commit(S::METRICS.commit_failures)?;
         // After the batch: what was read of a partition in an earlier assignment must not be taken for the
         // new one's.

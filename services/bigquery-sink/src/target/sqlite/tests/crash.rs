@@ -86,7 +86,7 @@ impl Life {
     }
 
     fn store_and_be_killed_before_the_commit(mut self, batch: &Batch) -> Self {
-        let Sqlite { connection, path, lock_wait } = &mut self.sqlite;
+        let Sqlite { connection, path, lock_wait, .. } = &mut self.sqlite;
         let at = At { path, lock_wait: *lock_wait };
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).expect("locks");

@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
+use kafka::NextOffset;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::super::{Error, Sqlite};
-use super::{batch, count, open, positions, row};
+use super::{batch, count, open, positions, row, stored};
 use crate::Target;
+use crate::target::{Answer, Batch};
 
 fn refusal(path: &Path) -> Error {
     Sqlite::open(path, Duration::from_millis(20)).expect_err("refused")
@@ -91,6 +93,41 @@ fn a_lock_held_too_long_is_named_and_nothing_is_stored() {
     drop(held);
     assert_eq!((count(&sqlite, "message_outcomes"), positions(&mut sqlite, &[0])), (0, vec![None]));
     sqlite.store(&batch([row(0, 0, "a")])).expect("goes on where it was");
+}
+
+/// S4: the refused row is named, and the position stays before it until it is a dead letter.
+#[test]
+fn s4_a_row_that_is_refused_for_good_is_named_and_nothing_is_stored() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut sqlite = open(&dir.path().join("w"));
+    let mut nested = row(0, 1, "b");
+    nested.outcome.metadata = format!("{{\"a\":{}{}}}", "[".repeat(1_200), "]".repeat(1_200)).into();
+    let rows = [row(0, 0, "a"), nested, row(1, 0, "c")];
+    let Answer::Refused(refusals) = sqlite.store(&batch(rows.clone())).expect("answers") else {
+        panic!("not refused")
+    };
+    assert_eq!(refusals.iter().map(|refusal| refusal.row).collect::<Vec<_>>(), [1]);
+    assert!(refusals[0].why.contains("json_valid"), "{refusals:?}");
+    assert_eq!((count(&sqlite, "message_outcomes"), positions(&mut sqlite, &[0])), (0, vec![None]));
+    let next = batch(rows.clone()).next().clone();
+    let [first, _, last] = rows;
+    let stored = stored(sqlite.store(&Batch::new(vec![first, last], next)).expect("stores"));
+    assert_eq!(
+        (stored.rows, positions(&mut sqlite, &[0, 1])),
+        (2, vec![Some(NextOffset(2)), Some(NextOffset(1))])
+    );
+}
+
+/// S4: wrong tables stop the sink instead, and drain nothing.
+#[test]
+fn s4_a_table_that_refuses_every_row_is_no_rows_fault() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut sqlite = open(&dir.path().join("w"));
+    let altered = "CREATE TRIGGER theirs BEFORE INSERT ON message_outcomes
+        BEGIN SELECT RAISE(ABORT, 'not today'); END";
+    sqlite.connection.execute_batch(altered).expect("alters");
+    let refusal = sqlite.store(&batch([row(0, 0, "a")])).expect_err("refused").to_string();
+    assert!(refusal.contains("not today") && refusal.contains("undo that"), "{refusal}");
 }
 
 /// A topic that was deleted and made again begins at 0: its records only look as if they were stored.
