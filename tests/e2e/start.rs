@@ -1,5 +1,7 @@
 //! What each command says when it can't begin: an exit code for a script, and a mend for a person.
 
+mod application;
+
 use aftersend_tests::deployment::{Deployment, Role};
 use aftersend_tests::process::{Exit, Process, free};
 use kafka::{Cluster, TopicRequest};
@@ -13,7 +15,7 @@ fn with_credentials<'a>(env: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     [&CREDENTIALS[..], env].concat()
 }
 
-fn assert_refused(exit: &Exit, code: i32, mends: &[&str]) {
+pub(crate) fn assert_refused(exit: &Exit, code: i32, mends: &[&str]) {
     assert_eq!(exit.code, Some(code), "{}", exit.stderr);
     for mend in mends {
         assert!(exit.stderr.contains(mend), "{mend:?} is not in: {}", exit.stderr);

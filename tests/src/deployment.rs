@@ -138,6 +138,13 @@ impl Deployment {
         topic::Topic::new(self.broker.connection(), self.topics.name(topic), partitions)
     }
 
+    /// A topic of the processor's application `id` of this deployment.
+    #[must_use]
+    pub fn topic_of_application(&self, id: &str, topic: Topic) -> topic::Topic {
+        let names = Topics::of_application(&self.prefix, id);
+        topic::Topic::new(self.broker.connection(), names.name(topic), self.topic(topic).partitions())
+    }
+
     /// How many partitions its topics have.
     #[must_use]
     pub fn partitions(&self) -> u32 {

@@ -16,6 +16,9 @@ pub struct Topology {
     pub token_key: String,
     /// Whether ids that look like addresses are tokenised.
     pub tokenised_ids: bool,
+    /// The processor's application whose topics these are. Empty for the default application.
+    #[serde(default)]
+    pub application_id: String,
 }
 
 impl Topology {
@@ -49,6 +52,13 @@ impl Topology {
                 "tokenising of address-like ids was switched after data was written: switch it back"
                     .to_owned(),
             );
+        }
+        if self.application_id != configured.application_id {
+            found.push(format!(
+                "the topics belong to the application {:?} and {:?} is configured: set processor.application_id to what \
+                 they were made for, and copy no topic under another application's name",
+                self.application_id, configured.application_id
+            ));
         }
         found
     }

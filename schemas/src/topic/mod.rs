@@ -46,11 +46,21 @@ enum Retention {
     Compact(Duration),
 }
 
+/// Who shares a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The workspace has one, whatever applications there are.
+    Workspace,
+    /// Each application of the processor has its own, since its processors write it.
+    Application,
+}
+
 /// One topic.
 #[derive(Debug, Clone, Copy)]
 struct Row {
     name: &'static str,
     purpose: &'static str,
+    scope: Scope,
     partitioning: Partitioning,
     retention: Retention,
 }
@@ -61,6 +71,7 @@ macro_rules! topics {
         $topic:ident {
             name: $name:literal,
             purpose: $purpose:literal,
+            scope: $scope:ident,
             partitioning: $partitioning:ident,
             retention: $retention:expr,
         }
@@ -74,6 +85,7 @@ macro_rules! topics {
         const ROWS: &[Row] = &[$(Row {
             name: $name,
             purpose: $purpose,
+            scope: Scope::$scope,
             partitioning: Partitioning::$partitioning,
             retention: $retention,
         }),+];
@@ -89,96 +101,112 @@ topics! {
     Raw {
         name: "outcomes.raw.v1",
         purpose: "every verified input, exactly as it arrived: the one log everything is derived from",
+        scope: Workspace,
         partitioning: LikeRaw,
         retention: Retention::Days(21),
     }
     Command {
         name: "outcomes.command.v1",
         purpose: "other teams' commands",
+        scope: Workspace,
         partitioning: LikeRaw,
         retention: Retention::Days(7),
     }
     Warehouse {
         name: "outcomes.warehouse.v1",
         purpose: "every outcome, normalised, once",
+        scope: Application,
         partitioning: LikeRaw,
         retention: Retention::Days(7),
     }
     Trait {
         name: "outcomes.trait.v1",
         purpose: "each customer's whole set of traits",
+        scope: Application,
         partitioning: LikeRaw,
         retention: Retention::Public,
     }
     Suppression {
         name: "outcomes.suppression.v1",
         purpose: "each customer's whole set of suppression entries",
+        scope: Application,
         partitioning: LikeRaw,
         retention: Retention::Public,
     }
     Identity {
         name: "outcomes.identity.v1",
         purpose: "each customer's current addresses (restricted)",
+        scope: Application,
         partitioning: LikeRaw,
         retention: Retention::Public,
     }
     DeadLetter {
         name: "outcomes.dlq.v1",
         purpose: "what could not be understood or delivered, with reason and origin (restricted)",
+        scope: Application,
         partitioning: LikeRaw,
         retention: Retention::Days(30),
     }
     Meta {
         name: "outcomes.meta.v1",
         purpose: "what every role must agree on before it starts",
+        scope: Application,
         partitioning: Single,
         retention: Retention::Compact(Duration::ZERO),
     }
     Held {
         name: "outcomes.held.v1",
         purpose: "unverified inputs of sources set to hold (restricted)",
+        scope: Workspace,
         partitioning: LikeRaw,
         retention: Retention::Days(7),
     }
     State {
         name: "outcomes.processor.state.v1",
         purpose: "the processor's changelog of customer state (internal)",
+        scope: Application,
         partitioning: LikeRaw,
         retention: Retention::Compact(Duration::from_secs(600)),
     }
     Dedupe {
         name: "outcomes.processor.dedupe.v1",
         purpose: "the processor's changelog of dedupe ids (internal)",
+        scope: Application,
         partitioning: LikeRaw,
         retention: Retention::WindowAndDays(10),
     }
     CustomerioIdentify {
         name: "customerio.identify",
         purpose: "other teams' identifies for Customer.io",
+        scope: Workspace,
         partitioning: LikeRaw,
         retention: Retention::Days(7),
     }
     CustomerioTrack {
         name: "customerio.track",
         purpose: "events for Customer.io",
+        scope: Application,
         partitioning: LikeRaw,
         retention: Retention::Days(7),
     }
     CustomerioTransactional {
         name: "customerio.transactional",
         purpose: "other teams' transactional messages",
+        scope: Workspace,
         partitioning: LikeRaw,
         retention: Retention::Days(7),
     }
     CustomerioProcessed {
         name: "customerio.processed",
         purpose: "what became of other teams' writes",
+        scope: Workspace,
         partitioning: LikeRaw,
         retention: Retention::Days(7),
     }
     CustomerioDeadLetter {
         name: "customerio.dlq",
         purpose: "other teams' writes that could not be delivered",
+        scope: Workspace,
         partitioning: LikeRaw,
         retention: Retention::Days(7),
     }
@@ -199,6 +227,12 @@ impl Topic {
     #[must_use]
     pub fn purpose(self) -> &'static str {
         self.row().purpose
+    }
+
+    /// Who shares it.
+    #[must_use]
+    pub fn scope(self) -> Scope {
+        self.row().scope
     }
 
     /// How many partitions it has.
@@ -254,10 +288,22 @@ pub struct Topics {
 }
 
 impl Topics {
-    /// The names under `prefix`, which may be empty.
+    /// The names under `prefix`, which may be empty, with those of the processor's default application.
     #[must_use]
     pub fn new(prefix: &str) -> Self {
-        Self { names: Topic::ALL.map(|topic| format!("{prefix}{}", topic.base_name())) }
+        Self::of_application(prefix, "")
+    }
+
+    /// The names under `prefix` for the processor's application `id`: what an application writes ends in its
+    /// id. The default application's id is empty.
+    #[must_use]
+    pub fn of_application(prefix: &str, id: &str) -> Self {
+        Self {
+            names: Topic::ALL.map(|topic| match topic.scope() {
+                Scope::Application if !id.is_empty() => format!("{prefix}{}.{id}", topic.base_name()),
+                Scope::Application | Scope::Workspace => format!("{prefix}{}", topic.base_name()),
+            }),
+        }
     }
 
     /// What all names begin with; empty where there is no prefix.
@@ -298,6 +344,17 @@ mod tests {
     fn no_two_topics_share_a_name() {
         let names: BTreeSet<&str> = Topic::ALL.into_iter().map(Topic::base_name).collect();
         assert_eq!(names.len(), Topic::ALL.len());
+    }
+
+    #[test]
+    fn two_applications_share_what_they_read_and_nothing_that_they_write() {
+        let (default, other) = (Topics::new("acme."), Topics::of_application("acme.", "replay"));
+        assert_eq!(other.name(Topic::Raw), default.name(Topic::Raw));
+        assert_eq!(other.name(Topic::Warehouse), "acme.outcomes.warehouse.v1.replay");
+        for topic in Topic::ALL {
+            let is_shared = other.name(topic) == default.name(topic);
+            assert_eq!(is_shared, topic.scope() == Scope::Workspace, "{topic:?}");
+        }
     }
 
     #[test]

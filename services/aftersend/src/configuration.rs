@@ -144,13 +144,14 @@ impl Common {
         })
     }
 
-    /// What the topics are held against: `found` where nothing is configured.
-    pub(crate) fn topology(&self, found: Option<u32>) -> Topology {
+    /// What the topics of an application are held against: `found` partitions where none are configured.
+    pub(crate) fn topology(&self, found: Option<u32>, application_id: &str) -> Topology {
         Topology {
             partitions: self.partitions.or(found).unwrap_or(PARTITIONS_DEFAULT),
             framing: "single-object".to_owned(),
             token_key: self.tokens.fingerprint(),
             tokenised_ids: false,
+            application_id: application_id.to_owned(),
         }
     }
 }

@@ -50,15 +50,15 @@ pub(crate) fn gateway(file: Option<&Path>) -> anyhow::Result<()> {
 /// `aftersend processor`
 pub(crate) fn processor(file: Option<&Path>) -> anyhow::Result<()> {
     let (common, settings) = configuration::read(file, processor::Settings::read)?;
+    let application = processor::Application::new(&common.prefix, settings.application_id.as_ref());
     let process = Process::start(&common, processor::metric::METRICS)?;
-    let outcome = preflight::check(&common)
+    let outcome = preflight::check(&common, application.topics(), application.id())
         .and_then(|()| limit::check_window(&common, settings.window))
         .and_then(|()| {
-            let Common { connection, topics, prefix, tokens, .. } = &common;
+            let Common { connection, prefix, tokens, .. } = &common;
             processor::run(
                 &settings,
                 connection,
-                topics,
                 prefix,
                 tokens.clone(),
                 &process.health,
@@ -77,7 +77,7 @@ pub(crate) fn sink(file: Option<&Path>, sink: Sink) -> anyhow::Result<()> {
             settings.group = format!("{}{}", common.prefix, settings.group);
             let process = Process::start(&common, customerio_sink::metric::METRICS)?;
             process.metrics.describe(delivery::metric::METRICS);
-            let outcome = preflight::check(&common).and_then(|()| {
+            let outcome = preflight::check(&common, &common.topics, "").and_then(|()| {
                 let Common { connection, topics, .. } = &common;
                 Ok(customerio_sink::run(&settings, connection, topics, &process.health, &process.stop)?)
             });
@@ -87,7 +87,7 @@ pub(crate) fn sink(file: Option<&Path>, sink: Sink) -> anyhow::Result<()> {
             let (common, settings) = configuration::read(file, bigquery_sink::Settings::read)?;
             let process = Process::start(&common, bigquery_sink::metric::METRICS)?;
             process.metrics.describe(delivery::metric::METRICS);
-            let outcome = preflight::check(&common).and_then(|()| {
+            let outcome = preflight::check(&common, &common.topics, "").and_then(|()| {
                 let Common { connection, topics, .. } = &common;
                 Ok(bigquery_sink::run(&settings, connection, topics, &process.health, &process.stop)?)
             });
@@ -102,7 +102,7 @@ async fn topology_fault(common: Arc<Common>, message_max_bytes: u32) -> anyhow::
     loop {
         let asked = Arc::clone(&common);
         let check = move || {
-            preflight::check(&asked).and_then(|()| limit::check_record_size(&asked, message_max_bytes))
+            preflight::check(&asked, &asked.topics, "").and_then(|()| limit::check_record_size(&asked, message_max_bytes))
         };
         match tokio::task::spawn_blocking(check).await {
             Ok(Ok(())) => std::future::pending().await,

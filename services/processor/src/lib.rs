@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod application;
 pub mod apply;
 mod clock;
 pub mod commit;
@@ -14,6 +15,7 @@ mod run;
 pub mod settings;
 pub mod state;
 
+pub use self::application::{Application, ApplicationId};
 pub use self::engine::SessionError;
 pub use self::instance::InstanceError;
 pub use self::restore::{Refusal, RestoreError};

@@ -9,6 +9,7 @@ use schemas::topic::{Topic, Topics};
 use thiserror::Error;
 use tracing::{error, info, warn};
 
+use crate::application::Application;
 use crate::apply::Rules;
 use crate::clock::Clock;
 use crate::commit::producer::FenceCounter;
@@ -83,7 +84,6 @@ pub enum Error {
 pub fn run(
     settings: &Settings,
     connection: &Connection,
-    topics: &Topics,
     prefix: &str,
     tokens: TokenKey,
     health: &Health,
@@ -91,19 +91,20 @@ pub fn run(
 ) -> Result<(), Error> {
     let vital = health.component("processor", STALL_AFTER);
     let instance = Instance::take(&settings.state, settings.instance.as_deref())?;
+    let application = Application::new(prefix, settings.application_id.as_ref());
+    let topics = application.topics();
     let cluster = Cluster::connect(connection)?;
     let rules = Rules { window: settings.window, tokens, partitions: partitions(&cluster, topics)? };
     settings.budget.check(rules.partitions)?;
     let memory = StoreMemory::new(&settings.budget);
     let layout = RestoreLayout {
-        folder: instance.store_folder(topics.name(Topic::Raw)),
+        folder: instance.store_folder(&application.store_folder(topics.name(Topic::Raw))),
         partitions: rules.partitions,
         window: settings.window,
         threads: RESTORERS,
     };
-    let restore = RestoreContext::read(&cluster, cluster.id(START_TIMEOUT), topics, layout)?;
-    let group = format!("{prefix}{}", settings.group);
-    let transactional_id = format!("{group}-{}-clock", instance.name());
+    let restore = RestoreContext::read(&cluster, cluster.id(START_TIMEOUT), &application, layout)?;
+    let transactional_id = application.transactional_id(instance.name(), &"clock");
     let clock = broker_clock(connection, &transactional_id, topics.name(Topic::DeadLetter), stop)?;
     let Some(clock) = clock else {
         vital.finished();
@@ -113,8 +114,7 @@ pub fn run(
     let engine = Engine {
         settings,
         connection,
-        topics,
-        group,
+        application: &application,
         instance: &instance,
         rules: &rules,
         clock: &clock,
@@ -124,7 +124,7 @@ pub fn run(
         stop,
         vital: &vital,
     };
-    info!(instance = instance.name(), partitions = rules.partitions, "processor starts");
+    info!(group = application.group(), instance = instance.name(), partitions = rules.partitions, "processor starts");
     keep_running(&engine, &memory)?;
     vital.finished();
     Ok(())

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use settings::{ByteSize, Value};
+use settings::{ByteSize, Fault, Reader, Value};
 
+use crate::application::{self, ApplicationId};
 use crate::domain::time::window::Window;
 use crate::drill::Order;
 use crate::state::memory::Budget;
@@ -12,14 +13,19 @@ use crate::state::memory::Budget;
 settings::declare! {
     /// How the processor runs.
     #[derive(Debug, Clone)]
-    pub struct Settings in "processor" {
+    pub struct Settings in "processor", checked by relate {
         /// Folder of the RocksDB stores. Only one process may use it at a time.
         pub state: PathBuf = "state" { env: "AFTERSEND_STATE" },
         /// Lasting name of this instance, such as its pod's. Without it a random name is made and kept in the
         /// state folder.
         pub instance: Option<String>,
-        /// Consumer group, to which the topic prefix is added.
-        pub group: String = "aftersend.processor",
+        /// Sets a second processor apart that reads the same raw topic, for a replay or a comparison. Its
+        /// group, its ids in Kafka, its folder and every topic that it writes end in this id. `bootstrap` with
+        /// the same setting makes its topics. No sink and no gateway uses them.
+        pub application_id: Option<ApplicationId>,
+        /// The consumer group that follows from `processor.application_id`. Another one is refused: two groups
+        /// on the same changelogs would count each event twice.
+        pub group: Option<String>,
         /// After this time without a heartbeat, another instance takes over the partitions. Longer than a
         /// restart and the move of a volume take.
         pub session_timeout: Duration = "180s" { least: "6s", because: "the broker's own minimum" },
@@ -57,6 +63,19 @@ settings::declare! {
         pub restarts_max: u32 = "10",
         /// Crash drill `POINT:N:FILE`: stops at the Nth pass of a point of the commit protocol. For tests.
         pub drill: Option<Order>,
+    }
+}
+
+impl Settings {
+    fn relate(&self, reader: &mut Reader) {
+        let derived = application::group(self.application_id.as_ref());
+        if let Some(group) = self.group.as_ref().filter(|group| **group != derived) {
+            reader.require(false, || {
+                let mend = "stop every processor, then unset it: the new group continues where the changelogs stand. For a \
+                            second processor on the same input, set processor.application_id";
+                Fault::new(Self::group, group, format!("{derived}, or nothing"), mend)
+            });
+        }
     }
 }
 

@@ -28,6 +28,12 @@ impl Topic {
         Topic { connection, name: name.to_owned(), partitions }
     }
 
+    /// How many partitions it has.
+    #[must_use]
+    pub fn partitions(&self) -> u32 {
+        self.partitions
+    }
+
     /// Every committed record in partition order, once every transaction is decided.
     ///
     /// # Panics
@@ -36,7 +42,7 @@ impl Topic {
     pub fn records(&self) -> Vec<Incoming> {
         let tail = self.tail("aftersend-tests");
         let mut records = Vec::new();
-        for partition in self.partitions() {
+        for partition in self.all_partitions() {
             let (low, high) = self.extent(&tail, partition);
             let decided = tail.await_decided(&self.name, partition, high, UNDECIDED_MAX, &|| false);
             decided.expect("every transaction ends");
@@ -76,7 +82,7 @@ impl Topic {
     #[must_use]
     pub fn length(&self) -> u64 {
         let tail = self.tail("aftersend-tests");
-        let extents = self.partitions().map(|partition| self.extent(&tail, partition));
+        let extents = self.all_partitions().map(|partition| self.extent(&tail, partition));
         let lengths = extents.map(|(low, high)| high.0 - low.0);
         u64::try_from(lengths.sum::<i64>()).expect("a log doesn't end before its beginning")
     }
@@ -88,7 +94,7 @@ impl Topic {
     #[must_use]
     pub fn ends(&self) -> Vec<NextOffset> {
         let tail = self.tail("aftersend-tests");
-        self.partitions().map(|partition| self.extent(&tail, partition).1).collect()
+        self.all_partitions().map(|partition| self.extent(&tail, partition).1).collect()
     }
 
     /// Whether a transaction is open on it now: records are in the log, and not decided.
@@ -98,7 +104,7 @@ impl Topic {
     #[must_use]
     pub fn has_open_transaction(&self) -> bool {
         let tail = self.tail("aftersend-tests");
-        self.partitions().any(|partition| {
+        self.all_partitions().any(|partition| {
             let (_, high) = self.extent(&tail, partition);
             let stable_end = || tail.stable_end(&self.name, partition).ok();
             await_until("Kafka to tell a log's stable end", PATIENCE, stable_end) < high
@@ -113,7 +119,7 @@ impl Topic {
     pub fn committed(&self, group: &str) -> Vec<Option<NextOffset>> {
         let tail = self.tail(group);
         let committed = |partition| tail.committed(&self.name, partition, UNDECIDED_MAX);
-        self.partitions().map(|partition| committed(partition).expect("Kafka tells offsets").next).collect()
+        self.all_partitions().map(|partition| committed(partition).expect("Kafka tells offsets").next).collect()
     }
 
     /// Waits until `group` has committed everything that is on the topic now. Transaction markers do not
@@ -144,7 +150,7 @@ impl Topic {
         Tail::new(&self.connection, group).expect("a reader can be made")
     }
 
-    fn partitions(&self) -> impl Iterator<Item = i32> + use<> {
+    fn all_partitions(&self) -> impl Iterator<Item = i32> + use<> {
         0..i32::try_from(self.partitions).expect("a partition count is small")
     }
 }

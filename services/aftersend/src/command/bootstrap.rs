@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use kafka::{Cluster, TopicRequest};
+use processor::Application;
 use processor::domain::time::window::Window;
 use schemas::topic::meta::Topology;
-use schemas::topic::{Partitioning, Topic};
+use schemas::topic::{Partitioning, Scope, Topic};
 
 use crate::configuration::{self, Common};
 use crate::preflight::{ANSWER_MAX, DAY_MS, meta, topic};
@@ -30,7 +31,7 @@ pub(crate) fn run(file: Option<&Path>, probe: bool) -> anyhow::Result<ExitCode> 
             return Ok(ExitCode::FAILURE);
         }
     }
-    for line in bootstrap(&common, processor.window)? {
+    for line in bootstrap(&common, &processor)? {
         println!("{line}");
     }
     Ok(ExitCode::SUCCESS)
@@ -42,7 +43,7 @@ fn replication(common: &Common, brokers: u32) -> u32 {
 }
 
 /// Returns a line for each thing that was done.
-fn bootstrap(common: &Common, window: Window) -> anyhow::Result<Vec<String>> {
+fn bootstrap(common: &Common, processor: &processor::Settings) -> anyhow::Result<Vec<String>> {
     let cluster = Cluster::connect(&common.connection)?;
     let brokers = cluster.brokers(ANSWER_MAX)?;
     let replication = replication(common, brokers);
@@ -53,22 +54,30 @@ fn bootstrap(common: &Common, window: Window) -> anyhow::Result<Vec<String>> {
         ));
     }
     let existing = cluster.topic(common.topics.name(Topic::Raw))?.map(|state| state.partitions);
-    let topology = common.topology(existing);
-    report.extend(create_topics(common, &cluster, &topology, replication, window)?);
-    match meta::read(common)? {
-        None => meta::write(common, &topology)?,
-        Some(stored) => meta::refuse_differences(&stored, &topology)?,
+    let default = Application::new(&common.prefix, None);
+    let other = processor.application_id.as_ref().map(|id| Application::new(&common.prefix, Some(id)));
+    for application in [Some(default), other].into_iter().flatten() {
+        let topology = common.topology(existing, application.id());
+        let created = create_topics(&application, &cluster, &topology, replication, processor.window)?;
+        report.extend(created);
+        match meta::read(common, application.topics())? {
+            None => meta::write(common, application.topics(), &topology)?,
+            Some(stored) => meta::refuse_differences(&stored, &topology)?,
+        }
+        report.push(format!(
+            "topics of {} are ready: {} partitions, framed as {}",
+            application.group(),
+            topology.partitions,
+            topology.framing
+        ));
     }
-    report.push(format!(
-        "topics are ready: {} partitions, framed as {}",
-        topology.partitions, topology.framing
-    ));
     Ok(report)
 }
 
-/// Creates what is missing. Fails with every difference of the topics that exist.
+/// Creates what is missing. Fails with every difference of the topics that exist. What all applications share
+/// is the default application's concern.
 fn create_topics(
-    common: &Common,
+    application: &Application,
     cluster: &Cluster,
     topology: &Topology,
     replication: u32,
@@ -76,8 +85,9 @@ fn create_topics(
 ) -> anyhow::Result<Vec<String>> {
     let window = Duration::from_millis(u64::from(window.days()) * DAY_MS);
     let (mut created, mut faults) = (Vec::new(), Vec::new());
-    for topic in Topic::ALL {
-        let name = common.topics.name(topic);
+    let is_default = application.id().is_empty();
+    for topic in Topic::ALL.into_iter().filter(|topic| is_default || topic.scope() == Scope::Application) {
+        let name = application.topics().name(topic);
         let partitions = if topic.partitioning() == Partitioning::Single { 1 } else { topology.partitions };
         let mut settings = topic.settings(window);
         if replication >= REPLICATION {

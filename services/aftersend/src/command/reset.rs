@@ -19,7 +19,7 @@ pub(crate) fn processor(file: Option<&Path>, arguments: &ResetProcessor) -> anyh
         GivenUp::AcceptLoss => ResetKind::AcceptLoss,
         GivenUp::StartOver => ResetKind::StartOver,
     };
-    let resetter = Resetter::new(&common.connection, &common.topics, &common.prefix, &settings)?;
+    let resetter = Resetter::new(&common.connection, &common.prefix, &settings)?;
     let plans = resetter.plan(kind, &arguments.partitions)?;
     for plan in &plans {
         println!("{plan}");

@@ -4,18 +4,18 @@ use anyhow::{Context as _, bail};
 use kafka::publisher::Limits;
 use kafka::transaction::{Tail, TailError};
 use kafka::{Outgoing, Publisher};
-use schemas::topic::Topic;
 use schemas::topic::meta::{KEY, Topology};
+use schemas::topic::{Topic, Topics};
 
 use super::ANSWER_MAX;
 use crate::configuration::Common;
 
-/// The latest record of the meta topic; `None` if the topic is empty.
+/// The latest record of the meta topic among `topics`; `None` if the topic is empty.
 ///
 /// # Errors
 /// If no broker answers, or the record cannot be parsed.
-pub(crate) fn read(common: &Common) -> anyhow::Result<Option<Topology>> {
-    let name = common.topics.name(Topic::Meta);
+pub(crate) fn read(common: &Common, topics: &Topics) -> anyhow::Result<Option<Topology>> {
+    let name = topics.name(Topic::Meta);
     let tail = Tail::new(&common.connection, "aftersend.meta")?;
     let (low, high) = tail.extent(name, 0)?;
     tail.await_decided(name, 0, high, ANSWER_MAX, &|| false)?;
@@ -35,11 +35,11 @@ pub(crate) fn read(common: &Common) -> anyhow::Result<Option<Topology>> {
 ///
 /// # Errors
 /// If Kafka does not take it.
-pub(crate) fn write(common: &Common, topology: &Topology) -> anyhow::Result<()> {
+pub(crate) fn write(common: &Common, topics: &Topics, topology: &Topology) -> anyhow::Result<()> {
     let limits = Limits { message_timeout: ANSWER_MAX, ..Limits::default() };
     let publisher = Publisher::new(&common.connection, &limits)?;
     let value = serde_json::to_vec(topology)?;
-    let topic = common.topics.name(Topic::Meta);
+    let topic = topics.name(Topic::Meta);
     let record =
         Outgoing { topic, partition: Some(0), key: Some(KEY.as_bytes()), value: Some(&value), headers: &[] };
     publisher.publish(&record)?.wait()?;

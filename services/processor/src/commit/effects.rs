@@ -11,6 +11,7 @@ use tracing::{error, info, warn};
 use super::gate::{AssignmentEpoch, Gate, GateGuard};
 use super::producer::{FenceCounter, Producer};
 use super::protocol::{Act, Effects, Finding, Reply, doubt_outcome, finding};
+use crate::application::Application;
 use crate::apply::Applied;
 use crate::drill::{Drill, Point};
 use crate::metric;
@@ -52,8 +53,8 @@ pub(crate) struct PartitionCommit<'a> {
 pub(crate) struct CommitContext<'a> {
     /// The group's member.
     pub(crate) member: &'a Member,
-    /// Topic names.
-    pub(crate) topics: &'a Topics,
+    /// Whose work this is.
+    pub(crate) application: &'a Application,
     /// Which partitions are ours, and the gate.
     pub(crate) gate: &'a Gate,
     /// How often another process has fenced us.
@@ -130,9 +131,10 @@ impl<'a> Commit<'a> {
 
     fn send(&self) -> Reply {
         let Some(producer) = self.producer.current() else { return Reply::Unusable };
+        let topics = self.context.application.topics();
         let sent = self.partitions.iter().try_for_each(|commit| {
-            send_outputs(producer, self.context.topics, commit)?;
-            send_changelogs(producer, self.context.topics, commit)
+            send_outputs(producer, topics, commit)?;
+            send_changelogs(producer, topics, commit)
         });
         match sent {
             Ok(()) => Reply::Done,
@@ -154,7 +156,7 @@ impl<'a> Commit<'a> {
             Position {
                 partition: commit.partition,
                 next: meta.src_next(),
-                metadata: meta.offset_metadata_of(self.attempt),
+                metadata: self.context.application.offset_metadata(&meta.offset_metadata_of(self.attempt)),
             }
         };
         let positions: Vec<Position> = self.partitions.iter().map(position).collect();
@@ -216,8 +218,8 @@ impl<'a> Commit<'a> {
     }
 
     fn judge(&self, commit: &PartitionCommit<'_>, committed: &Committed) -> Finding {
-        let metadata = committed.next.is_some().then_some(committed.metadata.as_str());
-        finding(commit.before, commit.applied.overlay.meta(), self.attempt, metadata)
+        let mark = committed.next.and_then(|_| self.context.application.own_mark(&committed.metadata));
+        finding(commit.before, commit.applied.overlay.meta(), self.attempt, mark)
     }
 
     /// Whether an act that failed is to be tried again. Waits a little where it is.

@@ -16,9 +16,10 @@ use kafka::Connection;
 use kafka::consumer::Group;
 use kafka::transaction::{Member, TransactionLimits, WakeHandle};
 use lifecycle::{Stop, Vital};
-use schemas::topic::{Topic, Topics};
+use schemas::topic::Topic;
 use thiserror::Error;
 
+use crate::application::Application;
 use crate::apply::{ApplyError, Rules};
 use crate::clock::Clock;
 use crate::commit::gate::Gate;
@@ -52,10 +53,8 @@ pub(crate) struct Engine<'a> {
     pub settings: &'a Settings,
     /// The cluster.
     pub connection: &'a Connection,
-    /// Topic names.
-    pub topics: &'a Topics,
-    /// The consumer group, prefix included.
-    pub group: String,
+    /// Whose work this is: the group, the topics, and every id.
+    pub application: &'a Application,
     /// This process's name and state folder.
     pub instance: &'a Instance,
     /// What holds for every partition.
@@ -154,7 +153,7 @@ impl Engine<'_> {
         watch.control().begins(Task::Join);
         let restorer = self.restorer(memory)?;
         let prefetch = self.settings.budget.prefetch_bytes / self.workers() as u64;
-        let member = Member::join(self.connection, &self.group(), self.topics.name(Topic::Raw), prefetch)?;
+        let member = Member::join(self.connection, &self.group(), self.application.topics().name(Topic::Raw), prefetch)?;
         let failed = AtomicBool::new(false);
         let is_over = || failed.load(Ordering::Relaxed) || self.stop.requested();
         let session = Session {
@@ -221,8 +220,8 @@ impl Engine<'_> {
 
     fn group(&self) -> Group {
         Group {
-            id: self.group.clone(),
-            instance: Some(format!("{}-{}", self.group, self.instance.name())),
+            id: self.application.group().to_owned(),
+            instance: Some(self.application.member_id(self.instance.name())),
             session_timeout: self.settings.session_timeout,
         }
     }
@@ -234,12 +233,12 @@ impl Engine<'_> {
             drill: self.drill.clone(),
             stop: self.stop.clone(),
         };
-        Restorer::start(self.connection, &self.group, self.restore.clone(), services)
+        Restorer::start(self.connection, self.application.group(), self.restore.clone(), services)
     }
 
     /// The transactional id outlives the process, so that a restart ends what its predecessor left open.
     fn producer(&self, worker: usize) -> Producer {
-        let id = format!("{}-{}-{worker}", self.group, self.instance.name());
+        let id = self.application.transactional_id(self.instance.name(), &worker);
         let queue_bytes = self.settings.budget.producer_queue_bytes / self.workers() as u64;
         let limits = TransactionLimits::within(self.settings.session_timeout, queue_bytes);
         Producer::new(self.connection, id, limits)
@@ -256,6 +255,6 @@ fn run_worker(worker: Worker<'_>, activity: &Activity) -> Result<(), SessionErro
 
 impl std::fmt::Debug for Engine<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("group", &self.group).finish_non_exhaustive()
+        f.debug_struct("Engine").field("group", &self.application.group()).finish_non_exhaustive()
     }
 }

@@ -266,7 +266,7 @@ impl<'a> Worker<'a> {
         let activity = self.activity;
         let context = CommitContext {
             member: session.member,
-            topics: engine.topics,
+            application: engine.application,
             gate: &session.gate,
             fences: engine.fences,
             drill: engine.drill,
@@ -355,7 +355,7 @@ impl<'a> Worker<'a> {
 
     /// Where the changelogs of our partitions end, in the order of the partitions.
     fn changelog_ends(&self) -> Result<Vec<ChangelogPositions>, kafka::Error> {
-        let topics = self.session.engine.topics;
+        let topics = self.session.engine.application.topics();
         let (state, dedupe) = (topics.name(Topic::State), topics.name(Topic::Dedupe));
         let changelogs: Vec<(&str, i32)> = self
             .partitions

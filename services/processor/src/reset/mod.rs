@@ -12,14 +12,15 @@ use kafka::transaction::{
     Member, Position, Rebalanced, Tail, TailError, TransactionError, TransactionLimits, Transactional,
 };
 use kafka::{Cluster, Connection, NextOffset, Outgoing, PublishError};
-use schemas::topic::{Topic, Topics};
+use schemas::topic::Topic;
 use thiserror::Error;
 use tracing::info;
 
+use crate::application::Application;
 use crate::restore::evidence::{CommittedPosition, Extent};
 use crate::settings::Settings;
 use crate::state::changelog::{self, Baseline, Chunk, META_KEY, Unreadable};
-use crate::state::meta::{Incarnation, OffsetMark};
+use crate::state::meta::Incarnation;
 
 pub mod plan;
 
@@ -98,34 +99,34 @@ pub enum ResetError {
     },
 }
 
-/// Resets of one processor group.
+/// Resets of one application.
 #[derive(Debug)]
 pub struct Resetter<'a> {
     connection: &'a Connection,
-    topics: &'a Topics,
+    application: Application,
     group: Group,
     partitions: u32,
     tail: Tail,
 }
 
 impl<'a> Resetter<'a> {
-    /// For the group of `settings` under `prefix`.
+    /// For the application of `settings` under `prefix`.
     ///
     /// # Errors
     /// Where Kafka can't be used.
     pub fn new(
         connection: &'a Connection,
-        topics: &'a Topics,
         prefix: &str,
         settings: &Settings,
     ) -> Result<Self, ResetError> {
-        let input = topics.name(Topic::Raw);
+        let application = Application::new(prefix, settings.application_id.as_ref());
+        let input = application.topics().name(Topic::Raw);
         let found = Cluster::connect(connection)?.topic(input)?;
         let found = found.ok_or_else(|| kafka::Error::UnknownTopic { topic: input.to_owned() })?;
-        let id = format!("{prefix}{}", settings.group);
-        let tail = Tail::new(connection, &id)?;
+        let tail = Tail::new(connection, application.group())?;
+        let id = application.group().to_owned();
         let group = Group { id, instance: None, session_timeout: settings.session_timeout };
-        Ok(Self { connection, topics, group, partitions: found.partitions, tail })
+        Ok(Self { connection, application, group, partitions: found.partitions, tail })
     }
 
     /// What a reset of `partitions` would do, of all where none is named. Changes nothing.
@@ -148,7 +149,7 @@ impl<'a> Resetter<'a> {
     /// Where processors are at work, or a transaction doesn't go through. Those before it stand.
     pub fn carry_out(&self, plans: &[ResetPlan], mut done: impl FnMut(&ResetPlan)) -> Result<(), ResetError> {
         self.refuse_members()?;
-        let id = format!("{}-reset", self.group.id);
+        let id = self.application.reset_id();
         let limits = TransactionLimits::within(self.group.session_timeout, QUEUE_BYTES);
         let producer = Transactional::init(self.connection, &id, &limits, REQUEST_TIMEOUT)?;
         let member = self.join()?;
@@ -167,7 +168,7 @@ impl<'a> Resetter<'a> {
 
     /// Becomes the group's only member. Its generation keeps every other member out.
     fn join(&self) -> Result<Member, ResetError> {
-        let member = Member::join(self.connection, &self.group, self.topics.name(Topic::Raw), QUEUE_BYTES)?;
+        let member = Member::join(self.connection, &self.group, self.application.topics().name(Topic::Raw), QUEUE_BYTES)?;
         let deadline = Instant::now() + self.group.session_timeout + REQUEST_TIMEOUT;
         while Instant::now() < deadline {
             match member.poll(Duration::from_millis(100))?.last() {
@@ -183,12 +184,12 @@ impl<'a> Resetter<'a> {
 
     fn plan_one(&self, kind: ResetKind, partition: i32) -> Result<ResetPlan, ResetError> {
         let extent = |topic| -> Result<Extent, ResetError> {
-            let name = self.topics.name(topic);
+            let name = self.application.topics().name(topic);
             let (first, end) = self.tail.extent(name, partition)?;
             self.tail.await_decided(name, partition, end, UNDECIDED_MAX, &|| false)?;
             Ok(Extent { first, end })
         };
-        let committed = self.tail.committed(self.topics.name(Topic::Raw), partition, UNDECIDED_MAX)?;
+        let committed = self.tail.committed(self.application.topics().name(Topic::Raw), partition, UNDECIDED_MAX)?;
         let (input, state, dedupe) = (extent(Topic::Raw)?, extent(Topic::State)?, extent(Topic::Dedupe)?);
         let meta = self.last(Topic::State, partition, state, |key, value| {
             if key == META_KEY { changelog::decode_meta(value).map(Some) } else { Ok(None) }
@@ -196,7 +197,7 @@ impl<'a> Resetter<'a> {
         let last_chunk = self.last(Topic::Dedupe, partition, dedupe, |_, value| {
             Chunk::decode(value).map(|chunk| Some(chunk.meta))
         })?;
-        let mark = OffsetMark::parse(&committed.metadata);
+        let mark = self.application.read_mark(&committed.metadata);
         let committed = committed.next.map(|next| CommittedPosition { next, mark });
         let before_ms = match &meta {
             Some(meta) if committed.is_none() => self.time_before(partition, input, meta.src_next())?,
@@ -218,7 +219,7 @@ impl<'a> Resetter<'a> {
         if before < input.first || before >= input.end {
             return Ok(None);
         }
-        let record = self.tail.first(self.topics.name(Topic::Raw), partition, before, &|| false)?;
+        let record = self.tail.first(self.application.topics().name(Topic::Raw), partition, before, &|| false)?;
         Ok(record.filter(|record| record.offset.next() == next).map(|record| record.timestamp_ms))
     }
 
@@ -236,7 +237,7 @@ impl<'a> Resetter<'a> {
             let mut last = None;
             if from < extent.end {
                 self.tail.replay::<ResetError>(
-                    self.topics.name(topic),
+                    self.application.topics().name(topic),
                     partition,
                     from,
                     &|| false,
@@ -266,7 +267,7 @@ impl<'a> Resetter<'a> {
             (Topic::State, META_KEY, changelog::encode_meta(&plan.meta)),
         ];
         for (topic, key, value) in &records {
-            let topic = self.topics.name(*topic);
+            let topic = self.application.topics().name(*topic);
             let record = Outgoing {
                 topic,
                 partition: Some(partition),
@@ -277,7 +278,7 @@ impl<'a> Resetter<'a> {
             producer.send(&record).map_err(|source| ResetError::Output { partition, source })?;
         }
         producer.flush(REQUEST_TIMEOUT).map_err(refused)?;
-        let metadata = plan.meta.offset_metadata();
+        let metadata = self.application.offset_metadata(&plan.meta.offset_metadata());
         let position = Position { partition, next: plan.meta.src_next(), metadata };
         producer.send_offsets(&[position], member, REQUEST_TIMEOUT).map_err(refused)?;
         producer.commit(REQUEST_TIMEOUT).map_err(refused)

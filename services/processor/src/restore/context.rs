@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use kafka::Cluster;
-use schemas::topic::{Topic, Topics};
+use schemas::topic::Topic;
 use tracing::{info, warn};
 
 use super::RestoreError;
 use super::error::Refusal;
+use crate::application::Application;
 use crate::domain::time::window::Window;
 use crate::state::identity::{Log, Origin, StoreIdentity};
 
@@ -32,6 +33,8 @@ pub(crate) struct RestoreLayout {
 #[derive(Debug, Clone)]
 pub(crate) struct RestoreContext {
     pub(crate) layout: RestoreLayout,
+    /// Whose state this is.
+    pub(crate) application: Application,
     /// Kafka's id of the cluster, where the broker reports one.
     pub(crate) cluster: Option<String>,
     pub(crate) input: String,
@@ -51,22 +54,31 @@ impl RestoreContext {
     pub(crate) fn read(
         cluster: &Cluster,
         cluster_id: Option<String>,
-        topics: &Topics,
+        application: &Application,
         layout: RestoreLayout,
     ) -> Result<Self, kafka::Error> {
-        let name = |topic| topics.name(topic).to_owned();
+        let name = |topic| application.topics().name(topic).to_owned();
         let [input, state, dedupe] = [Topic::Raw, Topic::State, Topic::Dedupe].map(name);
         let origin = origin(cluster, [&input, &state, &dedupe])?;
         let kept = cluster.settings(&state)?.into_iter().find(|(key, _)| key == "delete.retention.ms");
         let kept = kept.and_then(|(_, millis)| millis.parse().ok()).map(Duration::from_millis);
         let tombstones_kept = kept.unwrap_or(TOMBSTONES_KEPT);
-        Ok(Self { layout, cluster: cluster_id, input, state, dedupe, origin, tombstones_kept })
+        Ok(Self {
+            layout,
+            application: application.clone(),
+            cluster: cluster_id,
+            input,
+            state,
+            dedupe,
+            origin,
+            tombstones_kept,
+        })
     }
 
     pub(super) fn identity(&self, partition: i32) -> StoreIdentity {
         StoreIdentity {
             cluster: self.cluster.clone(),
-            topic: self.input.clone(),
+            topic: self.application.store_folder(&self.input),
             partition,
             partitions: self.layout.partitions,
             origin: self.origin,

@@ -124,6 +124,16 @@ pub enum Refusal {
         /// Where the state stands.
         stands: NextOffset,
     },
+    /// The group's offset carries a text that this application did not write.
+    #[error(
+        "the group stands at offset {group}, beside a text that this application did not write: another application committed it, \
+         or a newer version did. Check processor.application_id; where the offset was copied from another group, {mend}",
+        mend = START_OVER
+    )]
+    GroupForeign {
+        /// The group's position.
+        group: NextOffset,
+    },
     /// The group's offset is ahead of the changelogs.
     #[error(
         "the group stands at offset {group} ({mark:?}), and the changelogs end at {stands:?}: they have lost records, or the group was \
@@ -181,7 +191,10 @@ impl Refusal {
         match self {
             Self::DiskAhead { log, .. } | Self::Recreated(log) => *log,
             Self::StateCut { .. } | Self::ChangelogsDiffer { .. } => Log::State,
-            Self::GroupBack { .. } | Self::GroupAhead { .. } | Self::InputCut { .. } => Log::Input,
+            Self::GroupBack { .. }
+            | Self::GroupForeign { .. }
+            | Self::GroupAhead { .. }
+            | Self::InputCut { .. } => Log::Input,
             Self::IdsMissing { .. } => Log::Dedupe,
         }
     }

@@ -31,7 +31,7 @@ use tracing::warn;
 use crate::clock::Clock;
 use crate::drill::{Drill, Point};
 use crate::state::identity::Log;
-use crate::state::meta::{ChangelogPositions, Incarnation, Meta, OffsetMark};
+use crate::state::meta::{ChangelogPositions, Incarnation, Meta};
 use crate::state::store::PartitionStore;
 
 mod context;
@@ -83,7 +83,7 @@ fn read_committed(
     loop {
         match tail.committed(&context.input, partition, ANSWER_MAX) {
             Ok(committed) => {
-                let mark = OffsetMark::parse(&committed.metadata);
+                let mark = context.application.read_mark(&committed.metadata);
                 return Ok(committed.next.map(|next| CommittedPosition { next, mark }));
             }
             Err(_) if stopped() => return Err(TailError::Stopped.into()),

@@ -156,6 +156,7 @@ pub(crate) fn check_agreement(
             Ok(true)
         }
         Some(meta) if group < meta.src_next() => Err(Refusal::GroupBack { group, stands: meta.src_next() }),
+        _ if mark == OffsetMark::Alien => Err(Refusal::GroupForeign { group }),
         _ => Err(Refusal::GroupAhead { group, mark, stands: meta.map(Meta::src_next) }),
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct StoreIdentity {
     /// Kafka's id of the cluster, where the broker reports one.
     pub cluster: Option<String>,
-    /// The input topic.
+    /// The input topic, with the application's id behind it where that is not the default application.
     pub topic: String,
     /// The partition.
     pub partition: i32,

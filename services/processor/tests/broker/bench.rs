@@ -120,10 +120,10 @@ impl Bench {
 
     pub(crate) fn start_with(&self, settings: Settings) -> Running {
         let (health, stop) = (Health::new(), Stop::new());
-        let (connection, topics, prefix) = (self.connection.clone(), self.topics.clone(), self.prefix);
+        let (connection, prefix) = (self.connection.clone(), self.prefix);
         let thread = std::thread::spawn({
             let (health, stop) = (health.clone(), stop.clone());
-            move || run(&settings, &connection, &topics, prefix, TokenKey::development(), &health, &stop)
+            move || run(&settings, &connection, prefix, TokenKey::development(), &health, &stop)
         });
         Running { health, stop, thread }
     }
@@ -187,7 +187,8 @@ pub(crate) fn settings() -> Settings {
     Settings {
         state: PathBuf::new(),
         instance: Some("only".to_owned()),
-        group: GROUP.to_owned(),
+        application_id: None,
+        group: None,
         session_timeout: Duration::from_secs(10),
         window: Window::new(WINDOW_DAYS).expect("within bounds"),
         commit_interval: Duration::from_millis(20),

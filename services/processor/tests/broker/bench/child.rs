@@ -11,7 +11,6 @@ use lifecycle::{Health, Stop};
 use processor::drill::Order;
 use processor::{Settings, run};
 use schemas::token::TokenKey;
-use schemas::topic::Topics;
 use settings::Value;
 
 use crate::bench::{Bench, until};
@@ -97,8 +96,7 @@ fn the_processor_of_a_parent_test() {
     // Small transactions, and so many of them.
     let (state, drill) = (PathBuf::from(state), Some(drill));
     let settings = Settings { state, drill, batch_records: 20, ..crate::bench::settings() };
-    let topics = Topics::new(&prefix);
     let connection = Connection::plain(&bootstrap);
     let (health, stop) = (Health::new(), Stop::new());
-    run(&settings, &connection, &topics, &prefix, TokenKey::development(), &health, &stop).expect("no error");
+    run(&settings, &connection, &prefix, TokenKey::development(), &health, &stop).expect("no error");
 }

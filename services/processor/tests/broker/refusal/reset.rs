@@ -9,7 +9,7 @@ use crate::bench::{Bench, event_id, until, wipe};
 
 impl Bench {
     fn resetter(&self) -> Resetter<'_> {
-        Resetter::new(&self.connection, &self.topics, self.prefix, &self.settings("disk")).expect("connects")
+        Resetter::new(&self.connection, self.prefix, &self.settings("disk")).expect("connects")
     }
 
     /// What the command does: plan, say, carry out. Answers what it says.
