@@ -37,7 +37,7 @@ settings::declare! {
     struct TopicSettings in "topics" {
         /// Put before every topic and consumer group. Each workspace needs its own prefix.
         prefix: String = "" { env: "AFTERSEND_TOPIC_PREFIX" },
-        /// Partitions of the raw topic and of all topics that share its partitioning: 32 where `bootstrap`
+        /// Partitions of the raw topic and of all topics that share its partitioning: 12 where `bootstrap`
         /// makes them, and never changed after. A role that is given this count refuses topics with another
         /// count.
         partitions: Option<u32> {
@@ -52,7 +52,7 @@ settings::declare! {
 }
 
 /// How many partitions `bootstrap` makes by default.
-const PARTITIONS_DEFAULT: u32 = 32;
+const PARTITIONS_DEFAULT: u32 = 12;
 
 /// What every role shares.
 #[derive(Debug)]
