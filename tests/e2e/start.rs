@@ -1,6 +1,8 @@
 //! What each command says when it can't begin: an exit code for a script, and a mend for a person.
 
+mod acl;
 mod application;
+mod topic;
 
 use aftersend_tests::deployment::{Deployment, Role};
 use aftersend_tests::process::{Exit, Process, free};

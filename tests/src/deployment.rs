@@ -81,6 +81,12 @@ impl Deployment {
         Deployment::empty(Shared::obtain(), name, partitions)
     }
 
+    /// A deployment without topics on the caller's broker.
+    #[must_use]
+    pub fn without_topics_on(broker: Arc<Shared>, name: &str, partitions: u32) -> Deployment {
+        Deployment::empty(broker, name, partitions)
+    }
+
     fn empty(broker: Arc<Shared>, name: &str, partitions: u32) -> Deployment {
         static MADE: AtomicU32 = AtomicU32::new(1);
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub(crate) use reset::{GivenUp, Reset, ResetProcessor};
-pub(crate) use role::{Role, Sink};
+pub(crate) use role::{AclForm, Role, Sink};
 pub(crate) use verify_signature::VerifySignature;
 
 /// The truth layer for message outcomes: Customer.io's webhooks in, each outcome out exactly once.
@@ -41,6 +41,9 @@ pub(crate) enum Command {
         /// nothing is created and the exit code is 1. Takes about a minute, and removes what it made.
         #[arg(long)]
         probe: bool,
+        /// Only prints the ACLs that each role needs, under the names of these settings.
+        #[arg(long, value_name = "FORM", num_args = 0..=1, default_missing_value = "commands", conflicts_with = "probe")]
+        acls: Option<AclForm>,
     },
     /// Gives up named data so that a role that refuses to start can start.
     Reset {

@@ -110,6 +110,14 @@ pub(crate) fn check(file: Option<&Path>, roles: &[Role]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The consumer groups of the sinks, without prefix: Customer.io's and the warehouse's. What else a sink
+/// requires, such as credentials, is not read.
+pub(crate) fn sink_groups(reader: &mut Reader) -> Option<[String; 2]> {
+    let groups = [customerio_sink::Settings::group, bigquery_sink::Settings::group];
+    let [customerio, bigquery] = groups.map(|field| reader.read::<String>(field));
+    Some([customerio?, bigquery?])
+}
+
 /// A reader over `file` and this process's environment.
 pub(crate) fn reader(file: Option<&Path>) -> Reader {
     Reader::new(&catalogue(), file, settings::process_environment())

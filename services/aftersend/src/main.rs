@@ -2,6 +2,7 @@
 // The one crate that talks to a terminal.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod acl;
 mod cli;
 mod command;
 mod configuration;
@@ -54,7 +55,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Gateway => role::gateway(file).map(|()| ExitCode::SUCCESS),
         Command::Processor => role::processor(file).map(|()| ExitCode::SUCCESS),
         Command::Sink { sink } => role::sink(file, sink).map(|()| ExitCode::SUCCESS),
-        Command::Bootstrap { probe } => command::bootstrap::run(file, probe),
+        Command::Bootstrap { probe, acls: None } => command::bootstrap::run(file, probe),
+        Command::Bootstrap { acls: Some(form), .. } => {
+            command::bootstrap::print_acls(file, form).map(|()| ExitCode::SUCCESS)
+        }
         Command::Reset { role: Reset::Processor(arguments) } => {
             command::reset::processor(file, &arguments).map(|()| ExitCode::SUCCESS)
         }

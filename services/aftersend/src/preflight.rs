@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use kafka::Cluster;
-use schemas::topic::{Topic, Topics};
+use schemas::topic::{Partitioning, Topic, Topics};
 
+use crate::acl::Principal;
 use crate::configuration::Common;
 
 /// How long a broker has to answer.
@@ -17,30 +18,46 @@ pub(crate) const ANSWER_MAX: Duration = Duration::from_secs(10);
 /// Milliseconds of a day.
 pub(crate) const DAY_MS: u64 = 86_400_000;
 
-/// Checks that every one of `topics` exists, that raw has the partition count with which it was made, and that
-/// the topics were made for `application_id`, which is empty for the processor's default application.
+/// Checks that every topic of `role` exists among `topics`, that each has the partition count with which it
+/// was made, and that they were made for `application_id`, which is empty for the processor's default
+/// application.
 ///
 /// # Errors
 /// If no broker answers, a topic is missing, or the topics were made for other settings.
-pub(crate) fn check(common: &Common, topics: &Topics, application_id: &str) -> anyhow::Result<()> {
+pub(crate) fn check(
+    common: &Common,
+    role: Principal,
+    topics: &Topics,
+    application_id: &str,
+) -> anyhow::Result<()> {
     let cluster = Cluster::connect(&common.connection)?;
     cluster.brokers(ANSWER_MAX)?;
-    for topic in Topic::ALL {
+    let mut counts = Vec::new();
+    for topic in role.topics() {
         let name = topics.name(topic);
-        if cluster.topic(name)?.is_none() {
-            return Err(kafka::Error::UnknownTopic { topic: name.to_owned() }.into());
-        }
+        let missing = || kafka::Error::UnknownTopic { topic: name.to_owned() };
+        counts.push((topic, cluster.topic(name)?.ok_or_else(missing)?.partitions));
     }
     let stored = meta::read(common, topics)?.context("the meta topic is empty: run `aftersend bootstrap`")?;
-    let raw = cluster.topic(topics.name(Topic::Raw))?.map(|state| state.partitions);
-    if raw != Some(stored.partitions) {
-        bail!(
-            "{} has {} partitions and was made with {}: customers would be sent to other partitions than their state; make \
-             new topics under another prefix and replay",
-            topics.name(Topic::Raw),
-            raw.unwrap_or_default(),
-            stored.partitions
-        );
-    }
+    refuse_other_counts(topics, &counts, stored.partitions)?;
     meta::refuse_differences(&stored, &common.topology(Some(stored.partitions), application_id))
+}
+
+/// Refuses topics with another partition count than the one with which they were made.
+fn refuse_other_counts(topics: &Topics, counts: &[(Topic, u32)], made_with: u32) -> anyhow::Result<()> {
+    let is_other = |topic: Topic, found| match topic.partitioning() {
+        Partitioning::LikeRaw => found != made_with,
+        Partitioning::Single => found != 1,
+    };
+    let others = counts.iter().filter(|(topic, found)| is_other(*topic, *found));
+    let told: Vec<String> =
+        others.map(|(topic, found)| format!("{} has {found} partitions", topics.name(*topic))).collect();
+    if told.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "{}, and the topics were made with {made_with}: everything about a customer has one partition number on all topics. \
+         Make that topic anew with `aftersend bootstrap`; where it is raw, make new topics under another prefix and replay",
+        told.join(", ")
+    )
 }

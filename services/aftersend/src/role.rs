@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
+use crate::acl::Principal;
 use crate::cli::Sink;
 use crate::configuration::{self, Common};
 use crate::preflight::{self, limit};
@@ -52,19 +53,12 @@ pub(crate) fn processor(file: Option<&Path>) -> anyhow::Result<()> {
     let (common, settings) = configuration::read(file, processor::Settings::read)?;
     let application = processor::Application::new(&common.prefix, settings.application_id.as_ref());
     let process = Process::start(&common, processor::metric::METRICS)?;
-    let outcome = preflight::check(&common, application.topics(), application.id())
+    let outcome = preflight::check(&common, Principal::Processor, application.topics(), application.id())
         .and_then(|()| limit::check_window(&common, settings.window))
         .and_then(|()| {
             let Common { connection, prefix, tokens, .. } = &common;
-            processor::run(
-                &settings,
-                connection,
-                prefix,
-                tokens.clone(),
-                &process.health,
-                &process.stop,
-            )
-            .map_err(anyhow::Error::from)
+            processor::run(&settings, connection, prefix, tokens.clone(), &process.health, &process.stop)
+                .map_err(anyhow::Error::from)
         });
     process.end(outcome)
 }
@@ -77,20 +71,22 @@ pub(crate) fn sink(file: Option<&Path>, sink: Sink) -> anyhow::Result<()> {
             settings.group = format!("{}{}", common.prefix, settings.group);
             let process = Process::start(&common, customerio_sink::metric::METRICS)?;
             process.metrics.describe(delivery::metric::METRICS);
-            let outcome = preflight::check(&common, &common.topics, "").and_then(|()| {
-                let Common { connection, topics, .. } = &common;
-                Ok(customerio_sink::run(&settings, connection, topics, &process.health, &process.stop)?)
-            });
+            let outcome =
+                preflight::check(&common, Principal::SinkCustomerio, &common.topics, "").and_then(|()| {
+                    let Common { connection, topics, .. } = &common;
+                    Ok(customerio_sink::run(&settings, connection, topics, &process.health, &process.stop)?)
+                });
             process.end(outcome.map(|summary| info!(?summary, "sink drained")))
         }
         Sink::Bigquery => {
             let (common, settings) = configuration::read(file, bigquery_sink::Settings::read)?;
             let process = Process::start(&common, bigquery_sink::metric::METRICS)?;
             process.metrics.describe(delivery::metric::METRICS);
-            let outcome = preflight::check(&common, &common.topics, "").and_then(|()| {
-                let Common { connection, topics, .. } = &common;
-                Ok(bigquery_sink::run(&settings, connection, topics, &process.health, &process.stop)?)
-            });
+            let outcome =
+                preflight::check(&common, Principal::SinkBigquery, &common.topics, "").and_then(|()| {
+                    let Common { connection, topics, .. } = &common;
+                    Ok(bigquery_sink::run(&settings, connection, topics, &process.health, &process.stop)?)
+                });
             process.end(outcome.map(|summary| info!(?summary, "sink drained")))
         }
     }
@@ -102,7 +98,8 @@ async fn topology_fault(common: Arc<Common>, message_max_bytes: u32) -> anyhow::
     loop {
         let asked = Arc::clone(&common);
         let check = move || {
-            preflight::check(&asked, &asked.topics, "").and_then(|()| limit::check_record_size(&asked, message_max_bytes))
+            preflight::check(&asked, Principal::Gateway, &asked.topics, "")
+                .and_then(|()| limit::check_record_size(&asked, message_max_bytes))
         };
         match tokio::task::spawn_blocking(check).await {
             Ok(Ok(())) => std::future::pending().await,

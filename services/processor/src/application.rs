@@ -1,8 +1,8 @@
 //! The application: every name by which Kafka and the disk tell one processor's work from another's.
 //!
 //! All processors of one application share their work. Two applications share raw and nothing else, so that a
-//! second one can read the same input for a replay or a comparison. Everything derives from the id, so that no
-//! two settings can disagree: two groups on the same changelogs would count each event twice.
+//! second one can read the same input for a replay or a comparison. Everything derives from the id, so that
+//! no two settings can disagree: two groups on the same changelogs would count each event twice.
 
 use schemas::topic::Topics;
 use settings::Value;
@@ -95,7 +95,8 @@ impl Application {
         if self.id.is_empty() { mark.to_owned() } else { format!("{MARK}:{}:{mark}", self.id) }
     }
 
-    /// The mark in a text that [`Self::offset_metadata`] made for this application; `None` for any other text.
+    /// The mark in a text that [`Self::offset_metadata`] made for this application; `None` for any other
+    /// text.
     pub(crate) fn own_mark<'a>(&self, metadata: &'a str) -> Option<&'a str> {
         if self.id.is_empty() {
             return (!metadata.starts_with(&format!("{MARK}:"))).then_some(metadata);
@@ -148,7 +149,8 @@ mod tests {
     fn two_applications_share_no_name() {
         let names = |id: &str| {
             let of = application(id);
-            let topics = [Topic::State, Topic::Dedupe, Topic::Meta].map(|topic| of.topics().name(topic).to_owned());
+            let topics =
+                [Topic::State, Topic::Dedupe, Topic::Meta].map(|topic| of.topics().name(topic).to_owned());
             let ids = [of.group().to_owned(), of.member_id("a"), of.transactional_id("a", &0), of.reset_id()];
             [&topics[..], &ids[..], &[of.store_folder("raw"), of.offset_metadata("1:x:7")][..]].concat()
         };

@@ -124,7 +124,12 @@ pub fn run(
         stop,
         vital: &vital,
     };
-    info!(group = application.group(), instance = instance.name(), partitions = rules.partitions, "processor starts");
+    info!(
+        group = application.group(),
+        instance = instance.name(),
+        partitions = rules.partitions,
+        "processor starts"
+    );
     keep_running(&engine, &memory)?;
     vital.finished();
     Ok(())

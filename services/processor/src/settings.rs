@@ -20,11 +20,11 @@ settings::declare! {
         /// state folder.
         pub instance: Option<String>,
         /// Sets a second processor apart that reads the same raw topic, for a replay or a comparison. Its
-        /// group, its ids in Kafka, its folder and every topic that it writes end in this id. `bootstrap` with
-        /// the same setting makes its topics. No sink and no gateway uses them.
+        /// group, its ids in Kafka, its folder and every topic that it writes end in this id. `bootstrap`
+        /// with the same setting makes its topics. No sink and no gateway uses them.
         pub application_id: Option<ApplicationId>,
-        /// The consumer group that follows from `processor.application_id`. Another one is refused: two groups
-        /// on the same changelogs would count each event twice.
+        /// The consumer group that follows from `processor.application_id`. Another one is refused: two
+        /// groups on the same changelogs would count each event twice.
         pub group: Option<String>,
         /// After this time without a heartbeat, another instance takes over the partitions. Longer than a
         /// restart and the move of a volume take.

@@ -34,8 +34,16 @@ fn p1_a_processor_with_another_group_on_the_same_topics_is_refused_and_doubles_n
     let other = deployment.path("other").display().to_string();
     let env = [("AFTERSEND_PROCESSOR_GROUP", "aftersend.processor.b"), ("AFTERSEND_STATE", other.as_str())];
     let refused = deployment.start(Role::Processor, &env).wait();
-    assert_refused(&refused, 64, &["AFTERSEND_PROCESSOR_GROUP", "processor.application_id", "stop every processor"]);
-    assert_refused(&deployment.run(&["reset", "processor", "start-over"], &env), 64, &["AFTERSEND_PROCESSOR_GROUP"]);
+    assert_refused(
+        &refused,
+        64,
+        &["AFTERSEND_PROCESSOR_GROUP", "processor.application_id", "stop every processor"],
+    );
+    assert_refused(
+        &deployment.run(&["reset", "processor", "start-over"], &env),
+        64,
+        &["AFTERSEND_PROCESSOR_GROUP"],
+    );
     assert_eq!(ends(), before, "nothing was written");
     first.assert_alive();
     verdict::topics_hold(&deployment, &oracle);
@@ -69,14 +77,23 @@ fn p1_a_second_application_leaves_the_first_s_outputs_untouched() {
     verdict::topics_hold(&deployment, &oracle);
 
     let ids = |topic: aftersend_tests::broker::topic::Topic| {
-        let mut ids: Vec<String> =
-            topic.decoded::<MessageOutcome<'_>>().into_iter().map(|outcome| outcome.event_id.into_owned()).collect();
+        let mut ids: Vec<String> = topic
+            .decoded::<MessageOutcome<'_>>()
+            .into_iter()
+            .map(|outcome| outcome.event_id.into_owned())
+            .collect();
         ids.sort_unstable();
         ids
     };
     let own = |topic| deployment.topic_of_application(ID, topic);
-    assert_eq!(ids(own(Topic::Warehouse)), ids(deployment.topic(Topic::Warehouse)), "each once, as the first has them");
-    let keys = |topic: aftersend_tests::broker::topic::Topic| topic.latest::<CustomerTraits>().into_keys().collect::<Vec<_>>();
+    assert_eq!(
+        ids(own(Topic::Warehouse)),
+        ids(deployment.topic(Topic::Warehouse)),
+        "each once, as the first has them"
+    );
+    let keys = |topic: aftersend_tests::broker::topic::Topic| {
+        topic.latest::<CustomerTraits>().into_keys().collect::<Vec<_>>()
+    };
     assert_eq!(keys(own(Topic::Trait)), keys(deployment.topic(Topic::Trait)));
     assert_eq!(second.stop().code, Some(0));
 }

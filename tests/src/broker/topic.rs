@@ -119,7 +119,9 @@ impl Topic {
     pub fn committed(&self, group: &str) -> Vec<Option<NextOffset>> {
         let tail = self.tail(group);
         let committed = |partition| tail.committed(&self.name, partition, UNDECIDED_MAX);
-        self.all_partitions().map(|partition| committed(partition).expect("Kafka tells offsets").next).collect()
+        self.all_partitions()
+            .map(|partition| committed(partition).expect("Kafka tells offsets").next)
+            .collect()
     }
 
     /// Waits until `group` has committed everything that is on the topic now. Transaction markers do not

@@ -27,3 +27,12 @@ impl Role {
     pub(crate) const ALL: [Self; 4] =
         [Self::Gateway, Self::Processor, Self::SinkCustomerio, Self::SinkBigquery];
 }
+
+/// How ACLs are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AclForm {
+    /// Commands for `kafka-acls.sh`.
+    Commands,
+    /// A Markdown table.
+    Table,
+}

@@ -11,6 +11,8 @@ use processor::domain::time::window::Window;
 use schemas::topic::meta::Topology;
 use schemas::topic::{Partitioning, Scope, Topic};
 
+use crate::acl;
+use crate::cli::AclForm;
 use crate::configuration::{self, Common};
 use crate::preflight::{ANSWER_MAX, DAY_MS, meta, topic};
 use crate::probe;
@@ -35,6 +37,28 @@ pub(crate) fn run(file: Option<&Path>, probe: bool) -> anyhow::Result<ExitCode> 
         println!("{line}");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the ACLs that each role needs. Asks no broker.
+///
+/// # Errors
+/// If the settings are bad.
+pub(crate) fn print_acls(file: Option<&Path>, form: AclForm) -> anyhow::Result<()> {
+    let mut reader = configuration::reader(file);
+    let common = Common::read(&mut reader);
+    let processor = processor::Settings::read(&mut reader);
+    let groups = configuration::sink_groups(&mut reader);
+    reader.finish()?;
+    let (Some(common), Some(processor), Some([customerio, bigquery])) = (common, processor, groups) else {
+        bail!("no settings were read, and no fault was found");
+    };
+    let application = Application::new(&common.prefix, processor.application_id.as_ref());
+    let names = acl::Names::new(&common, application, [&customerio, &bigquery]);
+    match form {
+        AclForm::Commands => print!("{}", acl::commands(&names)),
+        AclForm::Table => print!("{}", acl::table(&names)),
+    }
+    Ok(())
 }
 
 /// How many copies a topic gets: as configured, else three, or as many as there are brokers.

@@ -10,13 +10,18 @@ use schemas::topic::{Topic, Topics};
 use super::ANSWER_MAX;
 use crate::configuration::Common;
 
+/// The group under which the meta topic is read. No member ever joins it: a reader only needs a name.
+pub(crate) fn group(prefix: &str) -> String {
+    format!("{prefix}aftersend.meta")
+}
+
 /// The latest record of the meta topic among `topics`; `None` if the topic is empty.
 ///
 /// # Errors
 /// If no broker answers, or the record cannot be parsed.
 pub(crate) fn read(common: &Common, topics: &Topics) -> anyhow::Result<Option<Topology>> {
     let name = topics.name(Topic::Meta);
-    let tail = Tail::new(&common.connection, "aftersend.meta")?;
+    let tail = Tail::new(&common.connection, &group(&common.prefix))?;
     let (low, high) = tail.extent(name, 0)?;
     tail.await_decided(name, 0, high, ANSWER_MAX, &|| false)?;
     let mut stored = None;

@@ -17,10 +17,16 @@ pub(crate) fn differences(cluster: &Cluster, wanted: &TopicRequest<'_>) -> anyho
             state.partitions, wanted.partitions
         ));
     }
+    if state.replication < wanted.replication {
+        found.push(format!(
+            "{name} has {} replicas, wanted {}: kafka-reassign-partitions.sh, or set AFTERSEND_REPLICATION to what is there",
+            state.replication, wanted.replication
+        ));
+    }
     let actual = cluster.settings(name)?;
     for (key, value) in wanted.settings {
         let is = actual.iter().find(|(name, _)| name == key).map_or("unset", |(_, value)| value.as_str());
-        if !suffices(key, is, value) {
+        if !suffices(key, is, value, state.replication) {
             found.push(format!(
                 "{name} has {key} = {is}, wanted {value}: kafka-configs.sh --alter --topic {name} --add-config {key}={value}"
             ));
@@ -30,11 +36,13 @@ pub(crate) fn differences(cluster: &Cluster, wanted: &TopicRequest<'_>) -> anyho
 }
 
 /// Whether a topic's setting is good enough. A setting that could lose or misread data must be equal, or at
-/// least as large. Everything else is the operator's choice.
-fn suffices(key: &str, is: &str, wanted: &str) -> bool {
+/// least as large. With more in-sync replicas than there are replicas, nothing can be written. Everything
+/// else is the operator's choice.
+fn suffices(key: &str, is: &str, wanted: &str, replication: u32) -> bool {
     match key {
         "cleanup.policy" | "message.timestamp.type" => is == wanted,
         "max.message.bytes" => number(is) >= number(wanted),
+        "min.insync.replicas" => (number(wanted)..=u64::from(replication)).contains(&number(is)),
         _ => true,
     }
 }
@@ -42,4 +50,15 @@ fn suffices(key: &str, is: &str, wanted: &str) -> bool {
 /// A number as Kafka writes it; 0 for anything else.
 pub(super) fn number(text: &str) -> u64 {
     text.parse().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_sync_replicas_are_enough_and_not_more_than_there_are() {
+        let judge = |is| suffices("min.insync.replicas", is, "2", 3);
+        assert_eq!(["1", "2", "3", "4", "unset"].map(judge), [false, true, true, false, false]);
+    }
 }

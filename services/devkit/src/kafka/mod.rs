@@ -10,7 +10,7 @@ pub use broker::Broker;
 pub use cluster::Cluster;
 pub use error::Error;
 pub use jars::{VERSION, jars};
-pub use node::Node;
+pub use node::{Acl, AclResource, Node};
 pub use port::free as free_ports;
 pub use proxy::Proxy;
 

@@ -1,5 +1,6 @@
 //! One Kafka node: its folder, its ports, and how it starts and stops.
 
+mod acl;
 mod config;
 mod probe;
 mod process;
@@ -8,9 +9,10 @@ mod tests;
 
 use super::error::tail;
 use super::{Error, Proxy, VERSION, jars, port};
+pub use acl::{Acl, AclResource};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use config::{Proxied, Seat};
+use config::{Proxied, Seat, Secured};
 use probe::Wanted;
 use process::Process;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -79,6 +81,35 @@ impl Node {
         start_together(std::slice::from_mut(&mut node), None)?;
         progress(&format!("Kafka serves on {} after {:.1} s", node.bootstrap, began.elapsed().as_secs_f64()));
         Ok(node)
+    }
+
+    /// As [`Node::start`], with an authorizer. Who comes in at [`Self::bootstrap`] may do everything. Who
+    /// comes in at [`Self::secured_bootstrap`] must be one of `users` (name and password; SASL, PLAIN), and
+    /// may do what [`Self::allow`] has granted.
+    ///
+    /// # Errors
+    /// As [`Node::start`].
+    pub fn start_secured(dir: &Path, users: &[(&str, &str)], progress: &dyn Fn(&str)) -> Result<Node, Error> {
+        let mut node = Node::claim(dir, jars(&crate::cache_dir(), progress)?)?;
+        let owned = |(name, password): &(&str, &str)| ((*name).to_owned(), (*password).to_owned());
+        node.seat.secured = Some(Secured { port: 0, users: users.iter().map(owned).collect() });
+        start_together(std::slice::from_mut(&mut node), None)?;
+        Ok(node)
+    }
+
+    /// Where users connect; `None` without an authorizer.
+    #[must_use]
+    pub fn secured_bootstrap(&self) -> Option<String> {
+        let secured = self.seat.secured.as_ref()?;
+        Some(SocketAddr::from((Ipv4Addr::LOCALHOST, secured.port)).to_string())
+    }
+
+    /// Grants rights to users. They hold when this returns.
+    ///
+    /// # Errors
+    /// If the broker refuses, or there is no authorizer.
+    pub fn allow(&self, acls: &[Acl]) -> std::io::Result<()> {
+        acl::grant(self.address(), acls)
     }
 
     /// Where clients connect, `127.0.0.1:port`; the same for the node's whole life.
@@ -294,7 +325,9 @@ fn settle(nodes: &mut [Node], proxy: Option<&Proxy>) -> Result<(), Error> {
         let link = proxy.and_then(|proxy| proxy.links().get(index));
         let proxied = link.map(|link| Proxied { listened, advertised: link.lead_to(listened) });
         let id = i32::try_from(index + 1).unwrap_or(i32::MAX);
-        node.settle_on(Seat { node: id, broker, controllers: controllers.clone(), proxied });
+        let users = node.seat.secured.take().map(|secured| secured.users);
+        let secured = users.map(|users| Secured { port: listened, users });
+        node.settle_on(Seat { node: id, broker, controllers: controllers.clone(), proxied, secured });
     }
     Ok(())
 }

@@ -153,7 +153,12 @@ impl Engine<'_> {
         watch.control().begins(Task::Join);
         let restorer = self.restorer(memory)?;
         let prefetch = self.settings.budget.prefetch_bytes / self.workers() as u64;
-        let member = Member::join(self.connection, &self.group(), self.application.topics().name(Topic::Raw), prefetch)?;
+        let member = Member::join(
+            self.connection,
+            &self.group(),
+            self.application.topics().name(Topic::Raw),
+            prefetch,
+        )?;
         let failed = AtomicBool::new(false);
         let is_over = || failed.load(Ordering::Relaxed) || self.stop.requested();
         let session = Session {

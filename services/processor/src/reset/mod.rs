@@ -114,11 +114,7 @@ impl<'a> Resetter<'a> {
     ///
     /// # Errors
     /// Where Kafka can't be used.
-    pub fn new(
-        connection: &'a Connection,
-        prefix: &str,
-        settings: &Settings,
-    ) -> Result<Self, ResetError> {
+    pub fn new(connection: &'a Connection, prefix: &str, settings: &Settings) -> Result<Self, ResetError> {
         let application = Application::new(prefix, settings.application_id.as_ref());
         let input = application.topics().name(Topic::Raw);
         let found = Cluster::connect(connection)?.topic(input)?;
@@ -168,7 +164,12 @@ impl<'a> Resetter<'a> {
 
     /// Becomes the group's only member. Its generation keeps every other member out.
     fn join(&self) -> Result<Member, ResetError> {
-        let member = Member::join(self.connection, &self.group, self.application.topics().name(Topic::Raw), QUEUE_BYTES)?;
+        let member = Member::join(
+            self.connection,
+            &self.group,
+            self.application.topics().name(Topic::Raw),
+            QUEUE_BYTES,
+        )?;
         let deadline = Instant::now() + self.group.session_timeout + REQUEST_TIMEOUT;
         while Instant::now() < deadline {
             match member.poll(Duration::from_millis(100))?.last() {
@@ -189,7 +190,8 @@ impl<'a> Resetter<'a> {
             self.tail.await_decided(name, partition, end, UNDECIDED_MAX, &|| false)?;
             Ok(Extent { first, end })
         };
-        let committed = self.tail.committed(self.application.topics().name(Topic::Raw), partition, UNDECIDED_MAX)?;
+        let committed =
+            self.tail.committed(self.application.topics().name(Topic::Raw), partition, UNDECIDED_MAX)?;
         let (input, state, dedupe) = (extent(Topic::Raw)?, extent(Topic::State)?, extent(Topic::Dedupe)?);
         let meta = self.last(Topic::State, partition, state, |key, value| {
             if key == META_KEY { changelog::decode_meta(value).map(Some) } else { Ok(None) }
@@ -219,7 +221,8 @@ impl<'a> Resetter<'a> {
         if before < input.first || before >= input.end {
             return Ok(None);
         }
-        let record = self.tail.first(self.application.topics().name(Topic::Raw), partition, before, &|| false)?;
+        let record =
+            self.tail.first(self.application.topics().name(Topic::Raw), partition, before, &|| false)?;
         Ok(record.filter(|record| record.offset.next() == next).map(|record| record.timestamp_ms))
     }
 

@@ -13,6 +13,17 @@ pub(super) struct Seat {
     pub(super) controllers: Vec<u16>,
     /// The second way in, where a proxy stands in front of it.
     pub(super) proxied: Option<Proxied>,
+    /// The way in for users, where there is an authorizer.
+    pub(super) secured: Option<Secured>,
+}
+
+/// A listener with users, and an authorizer that says what they may do.
+#[derive(Debug, Clone)]
+pub(super) struct Secured {
+    /// Where the broker listens.
+    pub(super) port: u16,
+    /// Names and passwords.
+    pub(super) users: Vec<(String, String)>,
 }
 
 /// A listener that clients reach through a proxy only: the broker names the proxy's port as its own.
@@ -30,7 +41,7 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("controller.listener.names", "CONTROLLER", "see listeners"),
     (
         "listener.security.protocol.map",
-        "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,SECURED:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
         "loopback needs no encryption",
     ),
     ("offsets.topic.num.partitions", "4", "50 would be created, and opened again at each start"),
@@ -96,14 +107,19 @@ pub(super) fn server_properties(seat: &Seat, data: &Path) -> String {
         seat.proxied.map_or_else(Default::default, |Proxied { listened, advertised }| {
             (format!(",PROXIED://127.0.0.1:{listened}"), format!(",PROXIED://127.0.0.1:{advertised}"))
         });
+    let secured = seat.secured.as_ref().map(|secured| format!(",SECURED://127.0.0.1:{}", secured.port));
+    let secured_at = secured.unwrap_or_default();
+    if let Some(Secured { users, .. }) = &seat.secured {
+        text.push_str(&authorizer(users));
+    }
     let voters: Vec<String> =
         seat.controllers.iter().zip(1..).map(|(port, id)| format!("{id}@127.0.0.1:{port}")).collect();
     let _ = write!(
         text,
         "# loopback only\n\
          node.id={node}\n\
-         listeners=PLAINTEXT://127.0.0.1:{broker}{listener},CONTROLLER://127.0.0.1:{}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{broker}{advertised}\n\
+         listeners=PLAINTEXT://127.0.0.1:{broker}{listener}{secured_at},CONTROLLER://127.0.0.1:{}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{broker}{advertised}{secured_at}\n\
          controller.quorum.voters={}\n\
          log.dirs={}\n",
         own.unwrap_or_default(),
@@ -111,6 +127,18 @@ pub(super) fn server_properties(seat: &Seat, data: &Path) -> String {
         escaped(&data.display().to_string()),
     );
     text
+}
+
+/// The settings of a node with an authorizer.
+fn authorizer(users: &[(String, String)]) -> String {
+    let users: String = users.iter().map(|(name, password)| format!(" user_{name}=\"{password}\"")).collect();
+    format!(
+        "# who comes in without a user may do everything: this program, and the nodes\n\
+         authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
+         super.users=User:ANONYMOUS\n\
+         listener.name.secured.sasl.enabled.mechanisms=PLAIN\n\
+         listener.name.secured.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required{users};\n"
+    )
 }
 
 /// A value as a Java properties file wants it.
@@ -149,7 +177,10 @@ mod tests {
 
     fn text(nodes: u16, proxied: Option<Proxied>) -> String {
         let controllers = (0..nodes).map(|index| 21_100 + index).collect();
-        server_properties(&Seat { node: 1, broker: 21_000, controllers, proxied }, Path::new("/data"))
+        server_properties(
+            &Seat { node: 1, broker: 21_000, controllers, proxied, secured: None },
+            Path::new("/data"),
+        )
     }
 
     #[test]

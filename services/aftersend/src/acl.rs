@@ -1,0 +1,292 @@
+//! What each role may do on a cluster with ACLs.
+//!
+//! One table: `aftersend bootstrap --acls` prints it, docs/acls.md holds it, and a role checks at its start
+//! the topics that stand in its rows. `tests/e2e` runs every role with exactly these rights.
+
+use std::fmt::Write as _;
+
+use processor::Application;
+use schemas::topic::{Topic, Topics};
+
+use crate::configuration::Common;
+use crate::preflight::meta;
+
+/// Who is granted rights: one Kafka user for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Principal {
+    Bootstrap,
+    Gateway,
+    Processor,
+    SinkCustomerio,
+    SinkBigquery,
+}
+
+/// What a right is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Resource {
+    Topic(Topic),
+    /// The group under which the meta topic is read. No member ever joins it.
+    MetaGroup,
+    /// The role's own consumer group.
+    OwnGroup,
+    /// Every transactional id that begins with the processor's group and a dash.
+    TransactionalIds,
+}
+
+/// Rights on one resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Grant {
+    operations: &'static [&'static str],
+    resource: Resource,
+    why: &'static str,
+}
+
+/// The names to which the resources of one deployment resolve.
+pub(crate) struct Names {
+    prefix: String,
+    application: Application,
+    customerio_group: String,
+    bigquery_group: String,
+}
+
+const READ: &[&str] = &["Read"];
+const WRITE: &[&str] = &["Write"];
+const DESCRIBE: &[&str] = &["Describe"];
+
+impl Principal {
+    /// Every principal, in the order in which they are needed.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Bootstrap, Self::Gateway, Self::Processor, Self::SinkCustomerio, Self::SinkBigquery];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bootstrap => "bootstrap",
+            Self::Gateway => "gateway",
+            Self::Processor => "processor",
+            Self::SinkCustomerio => "sink-customerio",
+            Self::SinkBigquery => "sink-bigquery",
+        }
+    }
+
+    /// The topics that stand in its rows, and so those that it needs at its start.
+    pub(crate) fn topics(self) -> Vec<Topic> {
+        let topic = |grant: Grant| match grant.resource {
+            Resource::Topic(topic) => Some(topic),
+            _ => None,
+        };
+        self.grants().into_iter().filter_map(topic).collect()
+    }
+
+    fn grants(self) -> Vec<Grant> {
+        match self {
+            Self::Bootstrap => bootstrap(),
+            Self::Gateway => [gateway(), meta()].concat(),
+            Self::Processor => [processor(), meta()].concat(),
+            Self::SinkCustomerio => [sink(&[Topic::Trait, Topic::Suppression]), meta()].concat(),
+            Self::SinkBigquery => [sink(&[Topic::Warehouse]), meta()].concat(),
+        }
+    }
+}
+
+const fn grant(operations: &'static [&'static str], resource: Resource, why: &'static str) -> Grant {
+    Grant { operations, resource, why }
+}
+
+fn on(topics: &[Topic], operations: &'static [&'static str], why: &'static str) -> Vec<Grant> {
+    topics.iter().map(|topic| grant(operations, Resource::Topic(*topic), why)).collect()
+}
+
+fn bootstrap() -> Vec<Grant> {
+    const MAKE: &[&str] = &["Create", "Describe", "DescribeConfigs"];
+    const MAKE_META: &[&str] = &["Create", "Describe", "DescribeConfigs", "Read", "Write"];
+    let meta = |topic: &Topic| *topic == Topic::Meta;
+    let (single, others): (Vec<Topic>, Vec<Topic>) = Topic::ALL.into_iter().partition(meta);
+    let mut grants = on(&others, MAKE, "creates it, or checks its settings");
+    grants.extend(on(&single, MAKE_META, "creates it, and writes with which settings the topics were made"));
+    grants.push(grant(DESCRIBE, Resource::MetaGroup, "reads the meta topic"));
+    grants
+}
+
+/// What every role needs to check the topics at its start.
+fn meta() -> Vec<Grant> {
+    vec![
+        grant(READ, Resource::Topic(Topic::Meta), "checks with which settings the topics were made"),
+        grant(DESCRIBE, Resource::MetaGroup, "reads the meta topic"),
+    ]
+}
+
+fn gateway() -> Vec<Grant> {
+    const WRITE_CHECKED: &[&str] = &["Write", "DescribeConfigs"];
+    [
+        on(&[Topic::Raw], WRITE_CHECKED, "writes verified webhooks, and checks how large a record may be"),
+        on(&[Topic::DeadLetter], WRITE_CHECKED, "writes dead letters, and checks how large a record may be"),
+    ]
+    .concat()
+}
+
+fn processor() -> Vec<Grant> {
+    let outputs = [Topic::Warehouse, Topic::Trait, Topic::Suppression];
+    [
+        on(
+            &[Topic::Raw],
+            &["Read", "DescribeConfigs"],
+            "its input, whose retention is checked against the window",
+        ),
+        on(&outputs, WRITE, "its outputs"),
+        on(&[Topic::DeadLetter], WRITE, "writes dead letters"),
+        on(
+            &[Topic::State],
+            &["Read", "Write", "DescribeConfigs"],
+            "its changelog of customers, and how long it keeps tombstones",
+        ),
+        on(&[Topic::Dedupe], &["Read", "Write"], "its changelog of ids"),
+        vec![
+            grant(READ, Resource::OwnGroup, "joins the group and commits offsets; `reset processor` too"),
+            grant(WRITE, Resource::TransactionalIds, "commits in transactions; `reset processor` too"),
+        ],
+    ]
+    .concat()
+}
+
+fn sink(inputs: &[Topic]) -> Vec<Grant> {
+    [
+        on(inputs, READ, "its input"),
+        on(&[Topic::DeadLetter], WRITE, "writes dead letters"),
+        vec![grant(READ, Resource::OwnGroup, "joins the group and commits offsets")],
+    ]
+    .concat()
+}
+
+impl Names {
+    /// For the sinks' groups without prefix, as they are configured.
+    pub(crate) fn new(common: &Common, application: Application, sink_groups: [&str; 2]) -> Self {
+        Self::under(&common.prefix, application, sink_groups)
+    }
+
+    fn under(prefix: &str, application: Application, [customerio, bigquery]: [&str; 2]) -> Self {
+        Self {
+            prefix: prefix.to_owned(),
+            application,
+            customerio_group: format!("{prefix}{customerio}"),
+            bigquery_group: format!("{prefix}{bigquery}"),
+        }
+    }
+
+    /// The names of `topic` for `principal`. Only the processor knows another application than the default
+    /// one, and `bootstrap` makes the topics of both.
+    fn topics(&self, principal: Principal, topic: Topic) -> Vec<String> {
+        let default = Topics::new(&self.prefix).name(topic).to_owned();
+        let own = self.application.topics().name(topic).to_owned();
+        match principal {
+            Principal::Processor => vec![own],
+            Principal::Bootstrap if own != default => vec![default, own],
+            _ => vec![default],
+        }
+    }
+
+    fn own_group(&self, principal: Principal) -> String {
+        match principal {
+            Principal::SinkCustomerio => self.customerio_group.clone(),
+            Principal::SinkBigquery => self.bigquery_group.clone(),
+            _ => self.application.group().to_owned(),
+        }
+    }
+
+    /// What `resource` is called in this deployment.
+    fn resolve(&self, principal: Principal, resource: Resource) -> Vec<Named> {
+        let literal = |kind, name| Named { kind, name, is_prefix: false };
+        match resource {
+            Resource::Topic(topic) => {
+                self.topics(principal, topic).into_iter().map(|name| literal("topic", name)).collect()
+            }
+            Resource::MetaGroup => vec![literal("group", meta::group(&self.prefix))],
+            Resource::OwnGroup => vec![literal("group", self.own_group(principal))],
+            Resource::TransactionalIds => {
+                let name = format!("{}-", self.application.group());
+                vec![Named { kind: "transactional-id", name, is_prefix: true }]
+            }
+        }
+    }
+
+    /// Every right of `principal`.
+    fn rights(&self, principal: Principal) -> Vec<(Grant, Named)> {
+        let named = |grant: Grant| {
+            self.resolve(principal, grant.resource).into_iter().map(move |named| (grant, named))
+        };
+        principal.grants().into_iter().flat_map(named).collect()
+    }
+}
+
+/// A resource by its name.
+struct Named {
+    /// The option of `kafka-acls.sh`, without its dashes.
+    kind: &'static str,
+    name: String,
+    /// Whether every name is meant that begins with `name`.
+    is_prefix: bool,
+}
+
+/// Commands for `kafka-acls.sh` that grant every principal its rights, each to the user `aftersend-` and its
+/// name.
+pub(crate) fn commands(names: &Names) -> String {
+    let mut text = String::new();
+    for principal in Principal::ALL {
+        let _ = writeln!(text, "# {}", principal.name());
+        for (Grant { operations, .. }, Named { kind, name, is_prefix }) in names.rights(principal) {
+            let operations: String = operations.iter().map(|name| format!(" --operation {name}")).collect();
+            let pattern = if is_prefix { " --resource-pattern-type prefixed" } else { "" };
+            let _ = writeln!(
+                text,
+                "kafka-acls.sh --bootstrap-server \"$AFTERSEND_KAFKA\" --add --allow-principal User:aftersend-{}{operations} \
+                 --{kind} {name}{pattern}",
+                principal.name()
+            );
+        }
+    }
+    text
+}
+
+/// The table of docs/acls.md.
+pub(crate) fn table(names: &Names) -> String {
+    let mut text = "| role | resource | operations | why |\n|---|---|---|---|\n".to_owned();
+    for principal in Principal::ALL {
+        for (Grant { operations, why, .. }, Named { kind, name, is_prefix }) in names.rights(principal) {
+            let pattern = if is_prefix { "*" } else { "" };
+            let operations = operations.join(", ");
+            let _ =
+                writeln!(text, "| {} | {kind} `{name}{pattern}` | {operations} | {why} |", principal.name());
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(prefix: &str) -> Names {
+        let groups = ["aftersend-customerio-sink", "aftersend-bigquery-sink"];
+        Names::under(prefix, Application::new(prefix, None), groups)
+    }
+
+    #[test]
+    fn the_page_on_acls_says_what_the_roles_need() {
+        let page = include_str!("../../../docs/acls.md");
+        let table = table(&names(""));
+        assert!(
+            page.ends_with(&table),
+            "put the table of `aftersend bootstrap --acls table` into docs/acls.md:\n{table}"
+        );
+    }
+
+    /// Rights are often granted by prefix, so a name without it would have none.
+    #[test]
+    fn every_group_and_transactional_id_and_topic_has_the_prefix() {
+        let names = names("acme.");
+        for principal in Principal::ALL {
+            for (_, Named { kind, name, .. }) in names.rights(principal) {
+                assert!(name.starts_with("acme."), "{kind} {name} of {}", principal.name());
+            }
+        }
+    }
+}
