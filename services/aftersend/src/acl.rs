@@ -133,7 +133,11 @@ fn processor() -> Vec<Grant> {
             "its input, whose retention is checked against the window",
         ),
         on(&outputs, WRITE, "its outputs"),
-        on(&[Topic::DeadLetter], WRITE, "writes dead letters"),
+        on(
+            &[Topic::DeadLetter],
+            &["Read", "Write"],
+            "writes dead letters, and a record by which a broker tells its time, which is read back",
+        ),
         on(
             &[Topic::State],
             &["Read", "Write", "DescribeConfigs"],

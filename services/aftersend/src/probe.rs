@@ -57,6 +57,7 @@ fn check_claims(
     progress("trying transactions");
     // Claims that an error kept from being tested are reported with that error.
     let cut_short = try_transactions(&resources, &mut results).err();
+    results.add(&claim::MARKERS, topic::markers_leave(&resources));
     results.add(&claim::TOPIC_IDS, topic::have_ids(&resources));
     results.add(&claim::BROKER, topic::broker_settings(&resources));
     if let Some(tombstone) = tombstone {

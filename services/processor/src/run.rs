@@ -105,7 +105,7 @@ pub fn run(
     };
     let restore = RestoreContext::read(&cluster, cluster.id(START_TIMEOUT), &application, layout)?;
     let transactional_id = application.transactional_id(instance.name(), &"clock");
-    let clock = broker_clock(connection, &transactional_id, topics.name(Topic::DeadLetter), stop)?;
+    let clock = broker_clock(connection, &application, &transactional_id, stop)?;
     let Some(clock) = clock else {
         vital.finished();
         return Ok(());
@@ -159,13 +159,14 @@ fn partitions(cluster: &Cluster, topics: &Topics) -> Result<u32, Error> {
 /// topic. A coordinator that has just moved knows nothing for a moment, so the question is repeated.
 fn broker_clock(
     connection: &Connection,
+    application: &Application,
     transactional_id: &str,
-    topic: &str,
     stop: &Stop,
 ) -> Result<Option<Clock>, Error> {
+    let (group, topic) = (application.group(), application.topics().name(Topic::DeadLetter));
     let started = Instant::now();
     while !stop.requested() {
-        match broker_time(connection, transactional_id, topic, START_TIMEOUT) {
+        match broker_time(connection, group, transactional_id, topic, START_TIMEOUT) {
             Ok(Some(at_ms)) => return Ok(Some(Clock::starting_at(at_ms))),
             Ok(None) => return Err(Error::AppendTime { topic: topic.to_owned() }),
             Err(error @ kafka::Error::Failed { .. }) if started.elapsed() < CLOCK_TIMEOUT => {

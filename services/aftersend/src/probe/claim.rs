@@ -110,6 +110,9 @@ claims! {
         "state grows without bound, or an erasure's promise isn't kept: look at the topics' settings by hand", true;
     TOMBSTONES: "compaction removes overwritten values, and then tombstones",
         "only that it could not be watched: brokers clean when they like; look at a compacted topic after a week", false;
+    MARKERS: "transaction markers leave compacted topics",
+        "the state changelog grows by ten markers a second and partition for ever, and each restore reads them all; on Redpanda: \
+         rpk cluster config set log_compaction_tx_batch_removal_enabled true", false;
     TOPIC_IDS: "each topic has an id of its own (KIP-516)",
         "a store can't tell a topic that was made anew under its name: after that, reset the processor by hand", false;
     BROKER: "no unclean elections, and transactions are verified before they are written to (Kafka 3.6)",

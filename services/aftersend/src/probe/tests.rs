@@ -9,7 +9,7 @@ use rdkafka::client::DefaultClientContext;
 
 use super::claim::{ClaimStatus, ProbeOutcome};
 use super::resource::{ANSWER_MAX, Names, Resources};
-use super::topic::{Tombstone, check_broker, compare_ids, compare_settings};
+use super::topic::{Tombstone, check_broker, check_markers, compare_ids, compare_settings};
 use super::{fence, offset, record, topic};
 
 const PREFIX: &str = "team-a.";
@@ -34,7 +34,7 @@ fn everything_holds_on_apache_kafka_and_nothing_is_left_behind() {
         let late = checked.seen.starts_with("not seen within");
         assert!(checked.status == ClaimStatus::Holds || late, "{checked:?}");
     }
-    assert_eq!(claims.len(), 14);
+    assert_eq!(claims.len(), 15);
 
     let admin = admin(&node);
     let client = admin.inner();
@@ -109,4 +109,15 @@ fn settings_that_come_back_different_or_not_at_all_are_reported() {
     assert_eq!(judged(&[("unclean.leader.election.enable", "false"), verified]), ClaimStatus::Holds);
     assert_eq!(judged(&[("unclean.leader.election.enable", "true"), verified]), ClaimStatus::Broken);
     assert_eq!(judged(&[verified]), ClaimStatus::Unknown);
+}
+
+/// Redpanda keeps markers by default, and may keep its settings to itself.
+#[test]
+fn markers_that_stay_are_told_from_markers_of_which_nothing_is_known() {
+    let judge = |key: &str, value: &str| check_markers(&[(key.to_owned(), value.to_owned())]).status;
+    let property = "log_compaction_tx_batch_removal_enabled";
+    assert_eq!(judge(property, "false"), ClaimStatus::Broken);
+    assert_eq!(judge(property, "true"), ClaimStatus::Holds);
+    assert_eq!(judge("transaction.partition.verification.enable", "true"), ClaimStatus::Holds);
+    assert_eq!(judge("log.segment.bytes", "1"), ClaimStatus::Unknown);
 }

@@ -147,3 +147,26 @@ pub(super) fn check_broker(returned: &[(String, String)]) -> ProbeOutcome {
         ProbeOutcome::unknown(format!("the broker doesn't tell {}", missing.join(", ")))
     }
 }
+
+/// Redpanda's cluster property that lets the log cleaner remove transaction markers. It is off by default.
+const MARKER_REMOVAL: &str = "log_compaction_tx_batch_removal_enabled";
+
+/// Asks one broker whether it removes transaction markers.
+pub(super) fn markers_leave(resources: &Resources<'_>) -> anyhow::Result<ProbeOutcome> {
+    Ok(check_markers(&resources.cluster.broker_settings()?))
+}
+
+/// No client sees a marker, so the broker's settings must tell. Apache Kafka is known by a setting that no
+/// other broker has, and always removes markers after `delete.retention.ms`.
+pub(super) fn check_markers(returned: &[(String, String)]) -> ProbeOutcome {
+    let told = |key: &str| returned.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str());
+    match told(MARKER_REMOVAL) {
+        Some(value) => ProbeOutcome::new(value == "true", format!("{MARKER_REMOVAL} = {value}")),
+        None if told("transaction.partition.verification.enable").is_some() => {
+            ProbeOutcome::new(true, "Apache Kafka removes them after delete.retention.ms")
+        }
+        None => ProbeOutcome::unknown(format!(
+            "the broker doesn't tell: look whether {MARKER_REMOVAL} is true where this is Redpanda"
+        )),
+    }
+}

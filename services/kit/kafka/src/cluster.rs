@@ -1,7 +1,9 @@
 use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
+use rdkafka::ClientContext;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::client::Client;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::metadata::Metadata;
 use tracing::info;
@@ -99,9 +101,7 @@ impl Cluster {
     /// # Errors
     /// If no broker answers, or it refuses.
     pub fn topic_ids(&self, names: &[&str]) -> Result<Vec<Option<TopicId>>, Error> {
-        let ids = ffi::topic_ids(self.admin.inner(), names, Connection::METADATA_TIMEOUT)
-            .map_err(|code| refused("describe topics", code))?;
-        Ok(ids.into_iter().map(|id| id.map(TopicId)).collect())
+        topic_ids(self.admin.inner(), names)
     }
 
     /// How many members `group` has. A static member that went without leaving counts until its session is
@@ -236,6 +236,16 @@ impl std::fmt::Debug for Cluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Cluster").field("bootstrap", &self.bootstrap).finish_non_exhaustive()
     }
+}
+
+/// See [`Cluster::topic_ids`].
+pub(crate) fn topic_ids<C: ClientContext>(
+    client: &Client<C>,
+    names: &[&str],
+) -> Result<Vec<Option<TopicId>>, Error> {
+    let ids = ffi::topic_ids(client, names, Connection::METADATA_TIMEOUT)
+        .map_err(|code| refused("describe topics", code))?;
+    Ok(ids.into_iter().map(|id| id.map(TopicId)).collect())
 }
 
 fn options() -> AdminOptions {

@@ -202,28 +202,16 @@ impl<'a> Resetter<'a> {
         let mark = self.application.read_mark(&committed.metadata);
         let committed = committed.next.map(|next| CommittedPosition { next, mark });
         let before_ms = match &meta {
-            Some(meta) if committed.is_none() => self.time_before(partition, input, meta.src_next())?,
-            _ => None,
+            Some(meta) => {
+                let name = self.application.topics().name(Topic::Raw);
+                let before = self.tail.before(name, partition, meta.src_next(), &|| false)?;
+                before.map(|record| record.timestamp_ms)
+            }
+            None => None,
         };
         let facts = Facts { partition, committed, input, dedupe, meta, last_chunk, before_ms };
         plan::plan(kind, &facts, Incarnation::new(rand::random()))
             .map_err(|why| ResetError::Impossible { partition, why })
-    }
-
-    /// The append time of the record right before `next`, where there is one.
-    fn time_before(
-        &self,
-        partition: i32,
-        input: Extent,
-        next: NextOffset,
-    ) -> Result<Option<i64>, ResetError> {
-        let before = NextOffset(next.0 - 1);
-        if before < input.first || before >= input.end {
-            return Ok(None);
-        }
-        let record =
-            self.tail.first(self.application.topics().name(Topic::Raw), partition, before, &|| false)?;
-        Ok(record.filter(|record| record.offset.next() == next).map(|record| record.timestamp_ms))
     }
 
     /// The last value that `read` finds in a changelog, searched from its end.

@@ -35,7 +35,7 @@ pub(crate) struct Facts {
     pub(crate) meta: Option<Meta>,
     /// The last transaction of the dedupe changelog.
     pub(crate) last_chunk: Option<Meta>,
-    /// The append time of the record before the next one, where the group's committed offset is gone.
+    /// The append time of the record before the next one, where there is one.
     pub(crate) before_ms: Option<i64>,
 }
 

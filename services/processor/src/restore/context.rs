@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use kafka::Cluster;
+use kafka::transaction::Tail;
+use kafka::{Cluster, TopicId};
 use schemas::topic::Topic;
 use tracing::{info, warn};
 
@@ -40,7 +41,7 @@ pub(crate) struct RestoreContext {
     pub(crate) input: String,
     pub(crate) state: String,
     pub(crate) dedupe: String,
-    /// The topics' ids, where the broker reports them.
+    /// The topics' ids at the start of the process, where the broker reports them.
     pub(crate) origin: Origin,
     /// How long the state changelog keeps tombstones.
     pub(crate) tombstones_kept: Duration,
@@ -59,7 +60,7 @@ impl RestoreContext {
     ) -> Result<Self, kafka::Error> {
         let name = |topic| application.topics().name(topic).to_owned();
         let [input, state, dedupe] = [Topic::Raw, Topic::State, Topic::Dedupe].map(name);
-        let origin = origin(cluster, [&input, &state, &dedupe])?;
+        let origin = origin(cluster.topic_ids(&[&input, &state, &dedupe]))?;
         let kept = cluster.settings(&state)?.into_iter().find(|(key, _)| key == "delete.retention.ms");
         let kept = kept.and_then(|(_, millis)| millis.parse().ok()).map(Duration::from_millis);
         let tombstones_kept = kept.unwrap_or(TOMBSTONES_KEPT);
@@ -75,13 +76,22 @@ impl RestoreContext {
         })
     }
 
-    pub(super) fn identity(&self, partition: i32) -> StoreIdentity {
+    /// The topics' ids now. A topic may be made anew while the process runs, so they are asked for at each
+    /// assignment. A broker that reported none at the start is not asked again.
+    pub(super) fn origin_now(&self, tail: &Tail) -> Result<Origin, kafka::Error> {
+        if !self.origin.is_known() {
+            return Ok(self.origin);
+        }
+        origin(tail.topic_ids(&[&self.input, &self.state, &self.dedupe]))
+    }
+
+    pub(super) fn identity(&self, partition: i32, origin: Origin) -> StoreIdentity {
         StoreIdentity {
             cluster: self.cluster.clone(),
             topic: self.application.store_folder(&self.input),
             partition,
             partitions: self.layout.partitions,
-            origin: self.origin,
+            origin,
         }
     }
 
@@ -105,8 +115,8 @@ impl RestoreContext {
 
 /// A broker without topic ids is accepted. A topic that was deleted and created again is then recognised by
 /// its offsets, as long as there are fewer of them.
-fn origin(cluster: &Cluster, topics: [&str; 3]) -> Result<Origin, kafka::Error> {
-    let ids = match cluster.topic_ids(&topics) {
+fn origin(ids: Result<Vec<Option<TopicId>>, kafka::Error>) -> Result<Origin, kafka::Error> {
+    let ids = match ids {
         Ok(ids) => ids,
         Err(kafka::Error::Failed { code, .. }) => {
             warn!(code, "topic ids not known");

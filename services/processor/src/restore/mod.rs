@@ -115,7 +115,7 @@ impl RestoreAttempt<'_> {
                 }
             }
         };
-        self.check_input(&meta, committed)?;
+        self.check_input(&meta)?;
         Ok(meta)
     }
 
@@ -216,18 +216,13 @@ impl RestoreAttempt<'_> {
         plan::check_dedupe_coverage(self.context.layout.window, &missing).map_err(|why| self.refused(why))
     }
 
-    fn check_input(&self, meta: &Meta, committed: Option<CommittedPosition>) -> Result<(), RestoreError> {
+    /// A committed offset does not show that this is the input that was read: a broker may keep the offsets
+    /// of a topic that was deleted. The record before the position does, on brokers without topic ids too.
+    fn check_input(&self, meta: &Meta) -> Result<(), RestoreError> {
         let input = self.extent(Log::Input)?;
-        let before = NextOffset(meta.src_next().0 - 1);
-        // A deleted topic takes the group's offset with it. So where there is no offset, this topic may be
-        // another one.
-        let is_there = before >= input.first && before < input.end;
-        let before_ms = if committed.is_none() && is_there {
-            let record = self.tail.first(&self.context.input, self.partition, before, self.stopped)?;
-            record.filter(|record| record.offset.next() == meta.src_next()).map(|record| record.timestamp_ms)
-        } else {
-            None
-        };
+        let (topic, next) = (&self.context.input, meta.src_next());
+        let before = self.tail.before(topic, self.partition, next, self.stopped)?;
+        let before_ms = before.map(|record| record.timestamp_ms);
         plan::check_input(meta, input, before_ms).map_err(|why| self.refused(why))
     }
 

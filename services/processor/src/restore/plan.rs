@@ -163,8 +163,8 @@ pub(crate) fn check_agreement(
 
 /// Whether the input still has the next record.
 ///
-/// `before_ms` is the append time of the record right before it, where that is known and the group's offset
-/// isn't. A record that is newer than everything that was ever read belongs to another log.
+/// `before_ms` is the append time of the record right before it, where there is one. A record that is newer
+/// than everything that was ever read belongs to another log.
 ///
 /// # Errors
 /// Where records are gone that were never read.

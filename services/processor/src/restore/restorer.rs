@@ -230,8 +230,9 @@ impl RestoreWorker {
         let Self { context, progress, .. } = self;
         let RestoreServices { memory, clock, drill, .. } = &self.services;
         let committed = read_committed(tail, context, partition, stopped)?;
+        let origin = context.origin_now(tail)?;
         let path = context.store_path(partition);
-        let store = match PartitionStore::open(&path, &context.identity(partition), memory) {
+        let store = match PartitionStore::open(&path, &context.identity(partition, origin), memory) {
             Err(StoreError::Recreated { log, meta, .. }) => {
                 let is_of_use = meta.is_some_and(|meta| !plan::is_superseded(&meta, committed.as_ref()));
                 return Err(match is_of_use {

@@ -174,6 +174,12 @@ impl Running {
         self.thread.join().expect("no panic").expect("no error");
     }
 
+    /// Stops it, whatever it makes of that.
+    pub(crate) fn dropped(self) {
+        self.stop.request("test");
+        let _ = self.thread.join().expect("no panic");
+    }
+
     /// What it ended with by itself.
     pub(crate) fn failure(self) -> Error {
         until("the processor gives up", || self.thread.is_finished());

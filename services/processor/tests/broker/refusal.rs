@@ -7,6 +7,7 @@ use schemas::topic::Topic;
 use crate::bench::view::partitions;
 use crate::bench::{Bench, PARTITIONS, wipe};
 
+mod anew;
 mod reset;
 mod upgrade;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How long a broker may take to accept.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
@@ -66,7 +66,7 @@ impl Connection {
                     Action::Drop => break,
                     Action::Delay(late) => std::thread::sleep(late),
                     Action::Hold => armed.await_release(),
-                    Action::LoseReply => {}
+                    Action::LoseReply | Action::ForgetTimes => {}
                 }
             }
             if (&self.broker).write_all(&frame).is_err() || locked(&self.state).client_gone {
@@ -89,10 +89,14 @@ impl Connection {
     }
 
     fn carry_answers(&self) {
-        while let Ok(frame) = read_frame(&mut &self.broker) {
+        while let Ok(mut frame) = read_frame(&mut &self.broker) {
             let correlation = Fields::of_frame(&frame).int32();
             let awaited = correlation.and_then(|id| locked(&self.state).awaited.remove(&id));
-            let is_lost = awaited.as_ref().is_some_and(|armed| armed.action() == Action::LoseReply);
+            let action = awaited.as_ref().map(|armed| armed.action());
+            let is_lost = action == Some(Action::LoseReply);
+            if action == Some(Action::ForgetTimes) {
+                forget_times(&mut frame);
+            }
             // Record the answer before forwarding it: a test that saw the client succeed must find it
             // recorded.
             if let Some(armed) = awaited {
@@ -109,5 +113,18 @@ impl Connection {
         // The broker has ended the connection, or no rule awaits an answer any more.
         let _ = self.broker.shutdown(Shutdown::Both);
         self.cut();
+    }
+}
+
+/// Puts -1 in the place of every number of 8 bytes that reads as a time of today, in Unix milliseconds.
+fn forget_times(frame: &mut [u8]) {
+    const DAY_MS: u128 = 86_400_000;
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis());
+    for at in 0..frame.len().saturating_sub(7) {
+        let Some(bytes) = frame.get_mut(at..at + 8) else { continue };
+        let number = bytes.iter().fold(0, |number: u128, byte| (number << 8) | u128::from(*byte));
+        if number.abs_diff(now_ms) < DAY_MS {
+            bytes.fill(0xff);
+        }
     }
 }

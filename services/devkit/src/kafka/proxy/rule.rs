@@ -11,6 +11,9 @@ pub enum Action {
     Drop,
     /// The broker sees it and answers. The client gets no answer: its connection ends.
     LoseReply,
+    /// The client gets the answer with -1 in the place of every time of today, as from a broker that does not
+    /// tell when it appended a record.
+    ForgetTimes,
     /// The broker gets it this much later, and so everything that the client sends after it on this
     /// connection. The broker gets it even if the client has closed the connection.
     Delay(Duration),

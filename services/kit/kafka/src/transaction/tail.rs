@@ -9,7 +9,8 @@ use thiserror::Error;
 
 use super::positions::{self, Committed};
 use crate::client::Observer;
-use crate::{Connection, Error, Incoming, NextOffset};
+use crate::cluster;
+use crate::{Connection, Error, Incoming, NextOffset, RecordOffset, TopicId};
 
 /// How long one poll waits, and so how late a stop is noticed.
 const POLL_WAIT: Duration = Duration::from_millis(100);
@@ -187,6 +188,67 @@ impl Tail {
             Ok(ControlFlow::Break(()))
         })?;
         Ok(first)
+    }
+
+    /// The committed record right before `next`; `None` if there is none: the log begins there, or what lies
+    /// before is a marker of a transaction.
+    ///
+    /// A position is evidence of nothing where its topic was made anew. A reader that keeps positions asks at
+    /// each assignment for this record and for [`Self::topic_ids`], and compares them with what it knew when
+    /// the position was made.
+    ///
+    /// # Errors
+    /// As [`Self::first`].
+    pub fn before(
+        &self,
+        topic: &str,
+        partition: i32,
+        next: NextOffset,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<Option<Incoming>, TailError> {
+        let (first, end) = self.extent(topic, partition)?;
+        let before = NextOffset(next.0 - 1);
+        if before < first || before >= end {
+            return Ok(None);
+        }
+        let record = self.first(topic, partition, before, stopped)?;
+        Ok(record.filter(|record| record.offset.next() == next))
+    }
+
+    /// The ids that the cluster gave to `names`, in their order, as
+    /// [`Cluster::topic_ids`](crate::Cluster::topic_ids) asks for them.
+    ///
+    /// # Errors
+    /// If no broker answers, or it refuses.
+    pub fn topic_ids(&self, names: &[&str]) -> Result<Vec<Option<TopicId>>, Error> {
+        cluster::topic_ids(self.uncommitted.client(), names)
+    }
+
+    /// The record at `offset`, whether its transaction is decided or not; `None` if it does not come within
+    /// `timeout`.
+    pub(super) fn undecided(
+        &self,
+        topic: &str,
+        partition: i32,
+        offset: RecordOffset,
+        timeout: Duration,
+    ) -> Result<Option<Incoming>, Error> {
+        let failed = |source| Error::of("read a record back", source);
+        let mut assigned = TopicPartitionList::new();
+        assigned.add_partition_offset(topic, partition, Offset::Offset(offset.0)).map_err(failed)?;
+        self.uncommitted.assign(&assigned).map_err(failed)?;
+        let topics = [Arc::from(topic)];
+        let deadline = Instant::now() + timeout;
+        let mut found = None;
+        while found.is_none() && Instant::now() < deadline {
+            match self.uncommitted.poll(POLL_WAIT) {
+                Some(Ok(message)) => found = Some(Incoming::copy_of(&message, &topics)),
+                Some(Err(error)) if !is_passing(&error) => return Err(failed(error)),
+                Some(Err(_)) | None => {}
+            }
+        }
+        self.uncommitted.unassign().map_err(failed)?;
+        Ok(found.filter(|record| record.offset == offset))
     }
 
     /// Serves the events of the idle clients (logs, lost connections). Unserved, they would pile up.
