@@ -46,7 +46,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Events per customer, about.
-    const EVENTS_PER_CUSTOMER: u64 = 10;
+    pub(crate) const EVENTS_PER_CUSTOMER: u64 = 10;
 
     /// People whom the events are about.
     pub(crate) fn customers(&self) -> usize {

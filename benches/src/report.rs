@@ -13,6 +13,7 @@ use anyhow::Context;
 
 use crate::measure::{Floor, Histogram, Latency, Outputs, Restart, Speed, Throughput};
 use crate::plan::{Plan, Scenario};
+use crate::workload::preload::Preloaded;
 
 /// Everything that a run found.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(crate) struct Figures {
     pub(crate) raw_bytes: u64,
     pub(crate) outputs: Outputs,
     pub(crate) peer: Option<PeerFigures>,
+    /// Why there are none of the peer, where it was to be measured.
+    pub(crate) peer_failure: Option<String>,
     /// The processor's, everybody's scenario first.
     pub(crate) processor: Vec<ProcessorFigures>,
     pub(crate) floor: Floor,
@@ -53,8 +56,10 @@ pub(crate) struct Restore {
     pub(crate) seconds: f64,
     /// Until it was ready, with everything on disk.
     pub(crate) reopened: f64,
-    /// Bytes of its table files then.
+    /// Bytes of its table files then, those of customers too.
     pub(crate) table_bytes: u64,
+    /// What the changelogs held.
+    pub(crate) preloaded: Preloaded,
 }
 
 impl Figures {

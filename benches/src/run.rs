@@ -13,7 +13,7 @@ use devkit::kafka::Broker;
 
 use crate::measure::{Positions, Speed, Throughput, commit_floor, outputs, saturate};
 use crate::plan::{Plan, Scenario};
-use crate::report::{self, Figures};
+use crate::report::{self, Figures, PeerFigures};
 use crate::screen::Screen;
 use crate::subject::pass_through::PassThrough;
 use crate::workload::{Events, Journal, Raw, now_ms};
@@ -76,7 +76,7 @@ impl<'a> Bench<'a> {
         let written = outputs(&stored.subject.raw, &stored.subject.topics)?;
         step.done("");
         let mut pass_through = self.pass_through(0, &stored.subject.raw, written.sizes)?;
-        let peer = if self.plan.without_peer { None } else { Some(self.peer(&stored.subject.raw)?) };
+        let (peer, peer_failure) = self.peer_or_why_not(&stored.subject.raw);
         let mut processor = Vec::new();
         for (number, scenario) in (1..).zip(scenarios) {
             processor.push(self.at_half_load(stored, pass_through)?);
@@ -93,9 +93,26 @@ impl<'a> Bench<'a> {
             raw_bytes: self.journal.bytes / self.journal.events.max(1),
             outputs: written,
             peer,
+            peer_failure,
             processor,
             floor,
         })
+    }
+
+    /// The peer's figures, or why there are none. A peer that dies ends nothing: what the processor does is
+    /// measured without it.
+    fn peer_or_why_not(&self, raw: &Raw) -> (Option<PeerFigures>, Option<String>) {
+        if self.plan.without_peer {
+            return (None, None);
+        }
+        match self.peer(raw) {
+            Ok(figures) => (Some(figures), None),
+            Err(error) => {
+                let why = format!("{error:#}");
+                eprintln!("Kafka Streams failed: {why}");
+                (None, Some(why))
+            }
+        }
     }
 
     /// Right after a processor and over the same records: the machine's speed changes within minutes, and a

@@ -23,6 +23,7 @@ pub(super) fn figures<const N: usize>(arguments: &[&str], processor: [(u64, u32,
         raw_bytes: 500,
         outputs,
         peer: Some(PeerFigures { throughput, outputs, latency, restart, peak_bytes: 1, machine: [SPEED; 2] }),
+        peer_failure: None,
         processor: processor
             .map(|(ids, partitions, per_cpu_second)| self::processor(ids, partitions, per_cpu_second))
             .into(),

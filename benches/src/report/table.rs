@@ -28,6 +28,9 @@ pub(super) fn report(figures: &Figures, verdicts: &[Verdict]) -> String {
             verdict.word()
         );
     }
+    if let Some(why) = &figures.peer_failure {
+        let _ = writeln!(text, "\n**Kafka Streams was not measured to its end: {why}**");
+    }
     text.push_str(&subjects(figures));
     text.push_str(&states(figures));
     text.push_str(&where_it_goes(figures));
@@ -98,7 +101,7 @@ fn subjects(figures: &Figures) -> String {
 fn states(figures: &Figures) -> String {
     let mut text = String::from(
         "\n## The processor with ids already stored\n\n| million ids | partitions | events per CPU-second | of the pass-through's | µs per event | events/s | bytes \
-         per id | minutes per 100 M restored | commit p50 / p99, full load | half load | latency p50 / p99 / max | events/s then | first / every \
+         per id | minutes per 100 M restored (ids per chunk, customers) | commit p50 / p99, full load | half load | latency p50 / p99 / max | events/s then | first / every \
          partition after SIGKILL | peak memory | machine's speed around full load · pass-through · half load \
          |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
@@ -106,14 +109,7 @@ fn states(figures: &Figures) -> String {
         let ids = found.scenario.ids;
         let restored = found.restore.map_or_else(
             || [NOTHING, NOTHING].map(str::to_owned),
-            |restore| {
-                [
-                    format!("{:.1}", restore.table_bytes as f64 / ids as f64),
-                    restore
-                        .minutes(ids)
-                        .map_or_else(|| NOTHING.to_owned(), |minutes| format!("{minutes:.1}")),
-                ]
-            },
+            |restore| [format!("{:.1}", restore.table_bytes as f64 / ids as f64), restored_in(restore, ids)],
         );
         let _ = writeln!(
             text,
@@ -137,6 +133,13 @@ fn states(figures: &Figures) -> String {
         );
     }
     text
+}
+
+/// The restore's pace, and what was restored.
+fn restored_in(restore: super::Restore, ids: u64) -> String {
+    let minutes = restore.minutes(ids).map_or_else(|| NOTHING.to_owned(), |minutes| format!("{minutes:.1}"));
+    let of_chunk = ids as f64 / restore.preloaded.chunks.max(1) as f64;
+    format!("{minutes} ({of_chunk:.0}, {})", thousands(restore.preloaded.customers as f64))
 }
 
 /// Microseconds per event by kind of thread, for every subject and state.
@@ -259,6 +262,19 @@ mod tests {
         let text = report(&figures, &[]);
         assert!(text.contains("| 1.00 / 1.00 · 0.50 / 0.75 |"), "{text}");
         assert!(text.contains("| 1.00 / 1.00 · 1.00 / 1.00 · 0.50 / 0.75 |"), "{text}");
+    }
+
+    #[test]
+    fn a_restore_says_what_was_restored_and_a_peer_that_died_says_why() {
+        let mut figures = example::figures(&[], [(10, 6, 100_000.0)]);
+        let preloaded = crate::workload::preload::Preloaded { chunks: 25_000, customers: 1_000_000 };
+        let restore = crate::report::Restore { seconds: 7.0, reopened: 1.0, table_bytes: 1, preloaded };
+        figures.processor[0].restore = Some(restore);
+        figures.peer = None;
+        figures.peer_failure = Some("killed by a test".to_owned());
+        let text = report(&figures, &[]);
+        assert!(text.contains("| 1.0 (400, 1,000,000) |"), "{text}");
+        assert!(text.contains("not measured to its end: killed by a test"), "{text}");
     }
 
     #[test]

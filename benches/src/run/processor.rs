@@ -7,7 +7,7 @@ use crate::measure::{Histogram, Positions, Speed, Throughput, await_quiet, peak_
 use crate::plan::Scenario;
 use crate::report::{ProcessorFigures, Restore};
 use crate::subject::Processor;
-use crate::workload::{load, preload};
+use crate::workload::{Customers, load, preload};
 
 /// How long background work after a restore may take.
 const QUIET_MAX: Duration = Duration::from_secs(900);
@@ -55,16 +55,18 @@ impl Bench<'_> {
         Ok(Stored { scenario, subject, restore, throughput, commits, peak_bytes, machine })
     }
 
-    /// Writes the ids into the changelogs, and lets the processor rebuild its disk from them; answers that
-    /// and its peak memory.
+    /// Writes the ids and their customers into the changelogs, and lets the processor rebuild its disk from
+    /// them; answers that and its peak memory.
     fn restore(&self, scenario: Scenario, subject: &Processor) -> anyhow::Result<Option<(Restore, u64)>> {
         if scenario.ids == 0 {
             return Ok(None);
         }
         let (millions, partitions) = (scenario.ids as f64 / 1e6, scenario.partitions);
         let step = self.screen.step(format!("writing {millions} million ids, {partitions} partitions"));
-        preload::processor(&subject.raw, &subject.topics, &subject.group, scenario.ids, &step)?;
-        step.done("");
+        let customers = Customers::of(&self.journal)?;
+        let (raw, topics, group) = (&subject.raw, &subject.topics, &subject.group);
+        let preloaded = preload::processor(raw, topics, group, scenario.ids, &customers, &step)?;
+        step.done(&format!("{} chunks, {} customers", preloaded.chunks, preloaded.customers));
 
         let step = self.screen.step("processor: restoring them");
         let started = Instant::now();
@@ -87,7 +89,7 @@ impl Bench<'_> {
         let peak = peak.max(peak_bytes(child.pid())?);
         child.stop()?;
         step.done(&format!("{:.1} bytes per id", table_bytes as f64 / scenario.ids as f64));
-        Ok(Some((Restore { seconds, reopened, table_bytes }, peak)))
+        Ok(Some((Restore { seconds, reopened, table_bytes, preloaded }, peak)))
     }
 
     /// Starts it again, measures latency, and kills it.

@@ -1,5 +1,5 @@
-//! Ids that were seen before the first event: written as the subjects themselves write them, so that they
-//! restore them.
+//! Ids and customers that were seen before the first event: written as the subjects themselves write them, so
+//! that they restore them.
 
 use std::time::Duration;
 
@@ -12,74 +12,142 @@ use processor::state::meta::{Incarnation, Meta};
 use rand::RngExt;
 use schemas::topic::{Topic, Topics};
 
-use super::Raw;
 use super::event::now_ms;
+use super::{Customers, Raw};
 use crate::measure::position;
+use crate::plan::Plan;
 use crate::screen::Step;
 
-/// Ids in a chunk: what a transaction of 5,000 records on one partition holds.
-const CHUNK_IDS: u64 = 5_000;
+/// Events a second at about half of what the processor bears, of which so many are no copies.
+const UNIQUE_PER_SECOND: u64 = 25_000;
+/// The processor's transactions a second.
+const COMMITS_PER_SECOND: u64 = 10;
+/// How often the changelog holds a customer: the log cleaner runs when half of the log is overwritten.
+const COPIES: u64 = 2;
 /// Days over which they are spread, today included: the whole window.
 const DAYS: u64 = 30;
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// What may be on its way to the brokers at most.
 const QUEUE_BYTES: u64 = 64 << 20;
 
-/// Writes `ids` ids into the processor's changelogs, and the positions that belong to them: what a processor
-/// that had read nothing but them would have left behind.
+/// What was written into the processor's changelogs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Preloaded {
+    /// Chunks, each with its transaction's markers.
+    pub(crate) chunks: u64,
+    /// Customers.
+    pub(crate) customers: u64,
+}
+
+/// Writes `ids` ids and their customers into the processor's changelogs, and the positions that belong to
+/// them: what a processor that had read nothing but them would have left behind.
+///
+/// They are written as production writes them. A chunk holds what came to one partition between two commits
+/// at half load: from 1 to twice the mean. Each chunk comes with the customers of its transaction.
 pub(crate) fn processor(
     raw: &Raw,
     topics: &Topics,
     group: &str,
     ids: u64,
+    customers: &Customers,
     step: &Step<'_>,
-) -> anyhow::Result<()> {
-    if ids == 0 {
-        return Ok(());
-    }
+) -> anyhow::Result<Preloaded> {
     let limits = TransactionLimits::within(TIMEOUT, QUEUE_BYTES);
     let producer = Transactional::init(&raw.connection, &format!("{group}-preload"), &limits, TIMEOUT)?;
+    let writer = ChangelogWriter { producer: &producer, topics, customers };
     let of_partition = ids.div_ceil(u64::from(raw.partitions));
-    let rounds = of_partition.div_ceil(CHUNK_IDS);
-    let beginning = |_| Meta::beginning(Incarnation::new(rand::random()), NextOffset(0));
-    let mut metas: Vec<Meta> = (0..raw.partitions).map(beginning).collect();
-    let today = window::day(now_ms());
-    for round in 0..rounds {
-        let count = CHUNK_IDS.min(of_partition - round * CHUNK_IDS);
-        let day = today - Day::try_from(DAYS - 1 - round * DAYS / rounds)?;
+    let mut partitions: Vec<Written> = (0..raw.partitions).map(|_| Written::nothing(of_partition)).collect();
+    let most = chunk_ids_max(raw.partitions);
+    let mut chance = rand::rng();
+    let mut preloaded = Preloaded { chunks: 0, customers: 0 };
+    while partitions.iter().any(|written| written.ids < of_partition) {
         producer.begin()?;
-        for (partition, meta) in (0..).zip(&mut metas) {
-            *meta = write_chunk(&producer, topics, partition, meta, day, count)?;
+        for (partition, written) in (0..).zip(&mut partitions) {
+            let count = chance.random_range(1..=most).min(of_partition - written.ids);
+            if count > 0 {
+                writer.write(partition, written, count)?;
+                preloaded.chunks += 1;
+            }
         }
         producer.flush(TIMEOUT)?;
         producer.commit(TIMEOUT)?;
-        step.at(round + 1, rounds);
+        step.at(partitions.iter().map(|written| written.ids).sum(), ids);
     }
-    let positions =
-        (0..).zip(&metas).map(|(partition, meta)| (partition, meta.src_next().0, meta.offset_metadata()));
-    position::commit(raw, group, positions)
+    preloaded.customers = partitions.iter().map(|written| written.customers.min(written.distinct)).sum();
+    let positions = (0..)
+        .zip(&partitions)
+        .map(|(partition, Written { meta, .. })| (partition, meta.src_next().0, meta.offset_metadata()));
+    position::commit(raw, group, positions)?;
+    Ok(preloaded)
 }
 
-fn write_chunk(
-    producer: &Transactional,
-    topics: &Topics,
-    partition: i32,
-    before: &Meta,
-    day: Day,
-    count: u64,
-) -> anyhow::Result<Meta> {
-    let meta = before.followed_by(NextOffset(0), i64::from(day) * DAY_MS);
-    let mut chance = rand::rng();
-    let ids = (0..count).map(|_| chance.random()).collect();
-    let chunk =
-        Chunk { meta, previous_clock_ms: before.clock_ms, runs: vec![Run { bucket: day, appended: 0, ids }] };
-    let send = |topic: Topic, value: &[u8]| {
-        let (topic, key) = (topics.name(topic), Some(changelog::META_KEY));
-        producer.send(&Outgoing { topic, partition: Some(partition), key, value: Some(value), headers: &[] })
-    };
-    send(Topic::Dedupe, &chunk.encode())?;
-    send(Topic::State, &changelog::encode_meta(&meta))?;
-    Ok(meta)
+/// The largest chunk. The mean is half of it.
+fn chunk_ids_max(partitions: u32) -> u64 {
+    (2 * UNIQUE_PER_SECOND / COMMITS_PER_SECOND / u64::from(partitions)).max(1)
+}
+
+/// What one partition's changelogs hold.
+struct Written {
+    meta: Meta,
+    ids: u64,
+    /// Ids in the end.
+    wanted: u64,
+    /// Customers that were written, each as often as it was.
+    customers: u64,
+    /// Customers of the partition.
+    distinct: u64,
+}
+
+impl Written {
+    fn nothing(wanted: u64) -> Self {
+        let meta = Meta::beginning(Incarnation::new(rand::random()), NextOffset(0));
+        let distinct = (wanted / Plan::EVENTS_PER_CUSTOMER).max(1);
+        Self { meta, ids: 0, wanted, customers: 0, distinct }
+    }
+
+    /// The day of the next ids: they are spread evenly over the window.
+    fn day(&self) -> anyhow::Result<Day> {
+        Ok(window::day(now_ms()) - Day::try_from(DAYS - 1 - self.ids * (DAYS - 1) / self.wanted.max(1))?)
+    }
+
+    /// How many customers the changelog holds once it holds so many ids.
+    fn customers_at(&self, ids: u64) -> u64 {
+        ids * self.distinct * COPIES / self.wanted.max(1)
+    }
+}
+
+/// Writes to the processor's changelogs, in the order of its own transactions.
+struct ChangelogWriter<'a> {
+    producer: &'a Transactional,
+    topics: &'a Topics,
+    customers: &'a Customers,
+}
+
+impl ChangelogWriter<'_> {
+    fn write(&self, partition: i32, written: &mut Written, count: u64) -> anyhow::Result<()> {
+        let (before, day) = (written.meta, written.day()?);
+        let meta = before.followed_by(NextOffset(0), i64::from(day) * DAY_MS);
+        let due = written.customers_at(written.ids + count);
+        for number in written.customers..due {
+            let key = format!("u-{partition}-{:07}", number % written.distinct);
+            let key = changelog::customer_key(key.as_bytes());
+            self.send(Topic::State, partition, &key, self.customers.value(number))?;
+        }
+        let mut chance = rand::rng();
+        let ids = (0..count).map(|_| chance.random()).collect();
+        let runs = vec![Run { bucket: day, appended: 0, ids }];
+        let chunk = Chunk { meta, previous_clock_ms: before.clock_ms, runs };
+        self.send(Topic::Dedupe, partition, changelog::META_KEY, &chunk.encode())?;
+        self.send(Topic::State, partition, changelog::META_KEY, &changelog::encode_meta(&meta))?;
+        (written.meta, written.ids, written.customers) = (meta, written.ids + count, due);
+        Ok(())
+    }
+
+    fn send(&self, topic: Topic, partition: i32, key: &[u8], value: &[u8]) -> anyhow::Result<()> {
+        let (topic, partition) = (self.topics.name(topic), Some(partition));
+        let record = Outgoing { topic, partition, key: Some(key), value: Some(value), headers: &[] };
+        Ok(self.producer.send(&record)?)
+    }
 }
 
 /// Writes `ids` ids into the changelog of Kafka Streams' window store: id, customer, time and a sequence
@@ -120,4 +188,28 @@ pub(crate) fn window_store(raw: &Raw, changelog: &str, ids: u64, step: &Step<'_>
     }
     publisher.flush(TIMEOUT)?;
     last.map_or(Ok(()), |delivery| delivery.wait().map(drop).context("ids of the window store not written"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chunk_is_what_comes_between_two_commits_at_half_load() {
+        assert_eq!([6, 12, 32].map(chunk_ids_max), [833, 416, 156]);
+        assert_eq!(chunk_ids_max(100_000), 1);
+    }
+
+    #[test]
+    fn each_customer_is_in_the_changelog_twice_when_all_ids_are() {
+        let mut written = Written::nothing(1_000);
+        assert_eq!(
+            (written.distinct, written.customers_at(500), written.customers_at(1_000)),
+            (100, 100, 200)
+        );
+        let today = window::day(now_ms());
+        assert_eq!(written.day().expect("a day"), today - 29);
+        written.ids = 1_000;
+        assert_eq!(written.day().expect("a day"), today);
+    }
 }
