@@ -146,6 +146,18 @@ words! {
 }
 
 words! {
+    /// How sure the classifier is: `MessageOutcome.bounce_confidence`.
+    confidence {
+        /// A status code alone, or words that mean several things.
+        LOW = "low";
+        /// Words that mean the class in nearly all replies.
+        MEDIUM = "medium";
+        /// Words that mean nothing else.
+        HIGH = "high";
+    }
+}
+
+words! {
     /// What a suppression entry holds for: `SuppressionEntry.scope`.
     scope {
         /// One address of the customer.
@@ -287,7 +299,7 @@ mod tests {
     use super::*;
     use crate::record::{DeadLetter, MessageOutcome, RawRecord, Record, Suppression};
 
-    const LISTS: [&[&str]; 14] = [
+    const LISTS: [&[&str]; 15] = [
         channel::WORDS,
         metric::WORDS,
         time_source::WORDS,
@@ -295,6 +307,7 @@ mod tests {
         scheme::WORDS,
         class::WORDS,
         blame::WORDS,
+        confidence::WORDS,
         scope::WORDS,
         reason::WORDS,
         origin::WORDS,

@@ -50,7 +50,7 @@ impl Oracle {
     pub fn of<'a>(bodies: impl IntoIterator<Item = &'a [u8]>) -> Oracle {
         let mut oracle = Oracle { rows: BTreeMap::new(), customers: BTreeMap::new() };
         for event in bodies.into_iter().map(Event::read) {
-            let second = oracle.rows.insert(event.id.clone(), event.row());
+            let second = oracle.rows.insert(event.outcome_id.clone(), event.row());
             assert!(second.is_none(), "the oracle is given distinct events");
             if event.customer.is_person {
                 oracle.customers.entry(event.customer.key.clone()).or_default().push(event);
@@ -59,7 +59,7 @@ impl Oracle {
         oracle
     }
 
-    /// One row per event, by its id.
+    /// One row per event, by its outcome id.
     #[must_use]
     pub fn rows(&self) -> &BTreeMap<String, Row> {
         &self.rows

@@ -84,6 +84,14 @@ fn at_one_time_the_more_restrictive_metric_is_the_last() {
     assert_eq!(traits(&[at("9", "novel"), at("1", "drafted")]).last_email_metric.as_deref(), Some("drafted"));
 }
 
+/// Computed with Python's hashlib.
+#[test]
+fn an_outcome_has_an_id_of_its_customer_and_its_event() {
+    let ids = |id: &str| oracle(&[event(id, "email", "sent", 10, &json!({}))]).rows().keys().next().cloned();
+    assert_eq!(ids("7").as_deref(), Some("de796896d6e877b63fca30ff0ced7c0c"));
+    assert_eq!(ids("01E4C4CT6YDC7Y5M7FE1GWWPQJ").as_deref(), Some("7b0a306e83fd0e7a5e1fdf8a99393674"));
+}
+
 #[test]
 fn whoever_is_told_of_nothing_has_nothing() {
     let push = oracle(&[event("p", "push", "bounced", 10, &json!({}))]);

@@ -1,7 +1,8 @@
 //! P1 within one partition: an event takes effect once, whatever batch its copies come in.
 
 use kafka::NextOffset;
-use schemas::header::{EVENT_ID, TRACEPARENT};
+use schemas::header::{EVENT_ID, OUTCOME_ID, TRACEPARENT};
+use schemas::id::DedupeId;
 use schemas::topic::Topic;
 
 use super::world::{FIRST, NOW_MS, World, encoded, event, incoming, record, written};
@@ -39,6 +40,10 @@ fn p1_one_event_id_of_two_customers_is_two_events() {
     let mut world = World::new();
     let applied = world.commit(&[record(0, "u1", "a", "spammed"), record(1, "u2", "a", "spammed")]);
     assert_eq!((applied.counts.unique, applied.counts.duplicate), (2, 0));
+    let ids: Vec<_> =
+        world.outcomes().into_iter().map(|outcome| (outcome.event_id, outcome.outcome_id)).collect();
+    let id = |key| DedupeId::of_published(key, "default", "a").to_hex().into();
+    assert_eq!(ids, [("a".into(), id("u1")), ("a".into(), id("u2"))]);
 }
 
 /// P2: a transaction that was not committed leaves nothing behind.
@@ -121,14 +126,15 @@ fn the_clock_of_a_partition_never_goes_back() {
 }
 
 #[test]
-fn an_outcome_carries_its_event_id_and_its_trace() {
+fn an_outcome_carries_its_ids_and_its_trace() {
     let mut world = World::new();
     let mut traced = record(0, "u1", "a", "sent");
     let trace = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_vec();
     traced.headers = vec![("other".to_owned(), b"x".to_vec()), (TRACEPARENT.to_owned(), trace.clone())];
     world.commit(&[traced]);
     assert_eq!(world.outputs[0].topic, Topic::Warehouse);
-    assert_eq!(world.outputs[0].headers, [(EVENT_ID, b"a".to_vec()), (TRACEPARENT, trace)]);
+    let id = world.outcomes()[0].outcome_id.as_bytes().to_vec();
+    assert_eq!(world.outputs[0].headers, [(EVENT_ID, b"a".to_vec()), (OUTCOME_ID, id), (TRACEPARENT, trace)]);
 }
 
 #[test]
