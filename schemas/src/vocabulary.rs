@@ -263,6 +263,8 @@ words! {
         WRONG_PARTITION = "wrong_partition";
         /// A raw record is of a kind that the processor does not take.
         UNSUPPORTED_KIND = "unsupported_kind";
+        /// A raw record's id belongs to an event that says something else.
+        ID_REUSED = "id_reused";
         /// The processor's own code fails on the record.
         POISON = "poison";
         /// A sink's input has no value.

@@ -10,6 +10,7 @@ use webhook::event::Event;
 
 use super::Rules;
 use super::dead_letter::DeadLetterDraft;
+use crate::domain::event::content::ContentHash;
 use crate::domain::time::window::{self, Sighting};
 
 /// A raw record that can be applied.
@@ -64,6 +65,7 @@ impl<'a> Input<'a> {
         let event = Event::parse(raw.bytes).map_err(|unread| dead(unread.code()))?;
         let sighting = Sighting {
             id: DedupeId(id).of_customer(key),
+            content: ContentHash::of(&event),
             day: event.time.known_ms().map(window::day),
             now: window::day(clock_ms),
         };

@@ -5,19 +5,16 @@ use schemas::header::{EVENT_ID, OUTCOME_ID, TRACEPARENT};
 use schemas::id::DedupeId;
 use schemas::topic::Topic;
 
-use super::world::{FIRST, NOW_MS, World, encoded, event, incoming, record, written};
+use super::world::{FIRST, NOW_MS, World, copy, encoded, event, incoming, record, written};
 use crate::apply::{ApplyError, DueTimers, apply};
 use crate::domain::time::window::DAY_MS;
 
 #[test]
 fn p1_a_copy_in_the_same_batch_is_dropped() {
     let mut world = World::new();
-    let applied = world.commit(&[
-        record(0, "u1", "a", "bounced"),
-        record(1, "u1", "a", "bounced"),
-        record(2, "u1", "b", "spammed"),
-        record(3, "u1", "a", "bounced"),
-    ]);
+    let first = record(0, "u1", "a", "bounced");
+    let (soon, later) = (copy(1, &first), copy(3, &first));
+    let applied = world.commit(&[first, soon, record(2, "u1", "b", "spammed"), later]);
     assert_eq!((applied.counts.unique, applied.counts.duplicate), (2, 2));
     let ids: Vec<_> = world.outcomes().into_iter().map(|outcome| outcome.event_id).collect();
     assert_eq!(ids, ["a", "b"]);
@@ -27,8 +24,9 @@ fn p1_a_copy_in_the_same_batch_is_dropped() {
 #[test]
 fn p1_a_copy_in_a_later_batch_is_dropped() {
     let mut world = World::new();
-    world.commit(&[record(0, "u1", "a", "spammed")]);
-    let applied = world.commit(&[record(1, "u1", "a", "spammed"), record(2, "u1", "b", "spammed")]);
+    let first = record(0, "u1", "a", "spammed");
+    world.commit(std::slice::from_ref(&first));
+    let applied = world.commit(&[copy(1, &first), record(2, "u1", "b", "spammed")]);
     assert_eq!((applied.counts.unique, applied.counts.duplicate), (1, 1));
     assert_eq!(world.outcomes().len(), 2);
     assert_eq!(world.customer("u1").expect("known").complaint_count, 2);
@@ -88,13 +86,15 @@ fn a_transaction_publishes_each_changed_customer_once() {
 #[test]
 fn nobody_has_no_state() {
     let mut world = World::new();
-    let applied = world.commit(&[record(0, "~dlv:9", "a", "bounced"), record(1, "~evt:b", "b", "spammed")]);
+    let first = record(0, "~dlv:9", "a", "bounced");
+    let again = copy(2, &first);
+    let applied = world.commit(&[first, record(1, "~evt:b", "b", "spammed")]);
     assert_eq!(applied.counts.unique, 2);
     assert_eq!(world.outcomes().len(), 2);
     assert_eq!((world.traits().len(), world.suppressions().len()), (0, 0));
     assert_eq!((world.customer("~dlv:9"), world.customer("~evt:b")), (None, None));
     assert_eq!(applied.overlay.customers().count(), 0);
-    let again = world.commit(&[record(2, "~dlv:9", "a", "bounced")]);
+    let again = world.commit(&[again]);
     assert_eq!(again.counts.duplicate, 1, "its id is remembered nevertheless");
 }
 
