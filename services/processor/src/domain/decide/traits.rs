@@ -32,26 +32,7 @@ pub(crate) fn derive(customer_id: &str, customer: &Customer<'_>) -> CustomerTrai
 /// Names of the traits in which `new` differs from `old`.
 #[must_use]
 pub(crate) fn changed(old: &CustomerTraits, new: &CustomerTraits) -> Vec<String> {
-    macro_rules! compare {
-        ($($name:ident),* $(,)?) => {
-            [$((stringify!($name), old.$name != new.$name)),*]
-        };
-    }
-    let compared = compare![
-        email_deliverable,
-        email_bounced,
-        email_bounced_at,
-        last_bounce_delivery_id,
-        spam_complaint,
-        spam_complaint_at,
-        complaint_count,
-        unsubscribed,
-        unsubscribed_at,
-        last_email_click_at,
-        last_email_engaged_at,
-        last_email_metric,
-    ];
-    compared.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name.to_owned()).collect()
+    new.changed_since(old).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
