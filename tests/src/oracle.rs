@@ -1,9 +1,9 @@
 //! The expected result of a set of events, computed independently.
 //!
-//! One thread and no state: each answer is computed from the list of a customer's events, as the tables in
-//! the processor's README define it. Nothing here comes from the processor, the gateway or the webhook crate,
-//! nor from the schemas' keys, ids and tokens. The oracle knows only what the simulated vendor sends, and
-//! refuses everything else.
+//! One thread and no state: each answer is computed from the list of a customer's events, as
+//! docs/policies.md and the processor's README define it. Nothing here comes from the processor, the gateway
+//! or the webhook crate, nor from the schemas' keys, ids and tokens. The oracle knows only what the simulated
+//! vendor sends, and refuses everything else.
 
 mod customer;
 mod event;

@@ -44,6 +44,28 @@ fn a_bounce_stands_until_something_later_clears_it() {
 }
 
 #[test]
+fn an_address_is_deliverable_only_once_something_arrived() {
+    let of = |metric| traits(&[event("e", "email", metric, 10, &json!({}))]).email_deliverable;
+    for metric in [
+        "drafted",
+        "attempted",
+        "sent",
+        "deferred",
+        "failed",
+        "dropped",
+        "undeliverable",
+        "unsubscribed",
+        "subscribed",
+    ] {
+        assert_eq!(of(metric), None, "{metric}");
+    }
+    for metric in ["delivered", "opened", "clicked", "converted"] {
+        assert_eq!(of(metric), Some(true), "{metric}");
+    }
+    assert_eq!((of("bounced"), of("spammed")), (Some(false), Some(false)));
+}
+
+#[test]
 fn a_machine_clears_nothing_and_engages_nobody() {
     let bounce = event("b", "email", "bounced", 10, &json!({}));
     let click = |machine: Value| event("c", "email", "clicked", 20, &json!({ "machine": machine }));
