@@ -4,31 +4,32 @@ use delivery::sink::{Reading, Rejection};
 use kafka::Incoming;
 use schemas::codec::{self, DecodeError};
 use schemas::record::MessageOutcome;
+use schemas::vocabulary::dead_letter_reason as reason;
 use serde::de::IgnoredAny;
 
 use crate::target::Row;
 
 /// Reads a record by its bytes alone.
 pub(crate) fn read(record: &Incoming) -> Reading<Row> {
-    let Some(value) = &record.value else { return rejected("missing_value") };
+    let Some(value) = &record.value else { return rejected(reason::MISSING_VALUE) };
     match codec::decode::<MessageOutcome<'_>>(value) {
         Ok(outcome) => row(record, outcome),
         Err(DecodeError::UnknownFingerprint(fingerprint)) => Reading::UnknownSchema(fingerprint),
-        Err(DecodeError::NotFramed { .. }) => rejected("not_framed"),
-        Err(DecodeError::Malformed(_)) => rejected("malformed"),
+        Err(DecodeError::NotFramed { .. }) => rejected(reason::NOT_FRAMED),
+        Err(DecodeError::Malformed(_)) => rejected(reason::MALFORMED),
     }
 }
 
 fn row(record: &Incoming, mut outcome: MessageOutcome<'static>) -> Reading<Row> {
     if outcome.event_id.is_empty() {
-        return rejected("missing_event_id");
+        return rejected(reason::MISSING_EVENT_ID);
     }
     if outcome.metadata.is_empty() {
         // The schema's default.
         outcome.metadata = "{}".into();
     }
     if !is_object(&outcome.metadata) {
-        return rejected("malformed_metadata");
+        return rejected(reason::MALFORMED_METADATA);
     }
     let Incoming { topic, partition, offset, .. } = record;
     let outcome = outcome.identified();

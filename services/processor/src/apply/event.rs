@@ -8,6 +8,7 @@ use schemas::header::{EVENT_ID, OUTCOME_ID, TRACEPARENT};
 use schemas::record::RawView;
 use schemas::token::TokenKey;
 use schemas::topic::{RECORD_BYTES_MAX, Topic};
+use schemas::vocabulary::dead_letter_reason;
 
 use super::customers::Customers;
 use super::dead_letter::DeadLetterDraft;
@@ -55,7 +56,10 @@ pub(super) fn interpret<'a>(
     buffer.clear();
     codec::encode_into(&outcome, buffer)?;
     if buffer.len() + input.key.len() + RECORD_OVERHEAD_BYTES > RECORD_BYTES_MAX as usize {
-        return Ok(Interpreted::DeadLetter(DeadLetterDraft::of_raw("too_large", &input.raw)));
+        return Ok(Interpreted::DeadLetter(DeadLetterDraft::of_raw(
+            dead_letter_reason::TOO_LARGE,
+            &input.raw,
+        )));
     }
     let customer = input.is_person.then(|| customers.with(input.key, &normalise::fact(&outcome)));
     let outcome = Output {
