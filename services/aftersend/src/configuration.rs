@@ -110,12 +110,21 @@ pub(crate) fn check(file: Option<&Path>, roles: &[Role]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The consumer groups of the sinks, without prefix: Customer.io's and the warehouse's. What else a sink
-/// requires, such as credentials, is not read.
-pub(crate) fn sink_groups(reader: &mut Reader) -> Option<[String; 2]> {
-    let groups = [customerio_sink::Settings::group, bigquery_sink::Settings::group];
-    let [customerio, bigquery] = groups.map(|field| reader.read::<String>(field));
-    Some([customerio?, bigquery?])
+/// The consumer groups of the sinks, without prefix. What else a sink requires, such as credentials, is not
+/// read.
+pub(crate) struct SinkGroups {
+    /// Customer.io's.
+    pub(crate) customerio: String,
+    /// The warehouse's, where it is set.
+    pub(crate) bigquery: Option<String>,
+}
+
+impl SinkGroups {
+    pub(crate) fn read(reader: &mut Reader) -> Option<Self> {
+        let customerio = reader.read(customerio_sink::Settings::group);
+        let bigquery = reader.optional(bigquery_sink::Settings::group);
+        Some(Self { customerio: customerio?, bigquery: bigquery? })
+    }
 }
 
 /// A reader over `file` and this process's environment.

@@ -2,7 +2,6 @@
 // The one crate that talks to a terminal.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-mod acl;
 mod cli;
 mod command;
 mod configuration;

@@ -1,5 +1,6 @@
 //! What a role checks before it starts: that the topics are the ones that it is configured for.
 
+pub(crate) mod acl;
 pub(crate) mod limit;
 pub(crate) mod meta;
 pub(crate) mod topic;
@@ -10,8 +11,8 @@ use anyhow::{Context as _, bail};
 use kafka::Cluster;
 use schemas::topic::{Partitioning, Topic, Topics};
 
-use crate::acl::Principal;
 use crate::configuration::Common;
+use acl::Principal;
 
 /// How long a broker has to answer.
 pub(crate) const ANSWER_MAX: Duration = Duration::from_secs(10);

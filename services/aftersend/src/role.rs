@@ -8,9 +8,9 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
-use crate::acl::Principal;
 use crate::cli::Sink;
 use crate::configuration::{self, Common};
+use crate::preflight::acl::Principal;
 use crate::preflight::{self, limit};
 use crate::process::Process;
 

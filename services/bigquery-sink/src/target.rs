@@ -13,6 +13,10 @@ pub use location::Location;
 
 pub use delivery::intake::Partition;
 
+/// What the default consumer group of every kind of warehouse begins with, behind the topic prefix. ACLs can
+/// be granted by it.
+pub const DEFAULT_GROUP_PREFIX: &str = "aftersend-warehouse-";
+
 /// A warehouse that holds each record once, whatever crashes (S1).
 ///
 /// A target keeps its own position of each partition and moves it in the same step that makes the rows
@@ -23,9 +27,9 @@ pub use delivery::intake::Partition;
 /// Neither call runs on the thread that polls Kafka, so both may wait for a remote service. Only one runs at
 /// a time.
 pub trait Target: Send {
-    /// The consumer group of the sinks that write to this warehouse, where the settings name none. All of them
-    /// get the same, and the sinks of another warehouse get another: in one group, each of two warehouses would
-    /// hold the outcomes of a part of the partitions.
+    /// The consumer group of the sinks that write to this warehouse, where the settings name none. All of
+    /// them get the same, and the sinks of another warehouse get another: in one group, each of two
+    /// warehouses would hold the outcomes of a part of the partitions.
     fn default_group(&self) -> String;
 
     /// How far each partition is stored, in order of the question; `None` where nothing of it is.
@@ -37,8 +41,8 @@ pub trait Target: Send {
     /// Where the warehouse can't be read.
     fn positions(&mut self, partitions: &[Partition]) -> Result<Vec<Option<NextOffset>>, Error>;
 
-    /// Makes the whole batch visible and moves the positions, or does neither. Rows that lie before the stored
-    /// position are left out, so that a replay or a second owner doubles nothing.
+    /// Makes the whole batch visible and moves the positions, or does neither. Rows that lie before the
+    /// stored position are left out, so that a replay or a second owner doubles nothing.
     ///
     /// # Errors
     /// Where the warehouse can't be written. Nothing of the batch is visible then.
@@ -123,7 +127,7 @@ pub struct Row {
 pub enum RowOutcome {
     /// It is visible now.
     Stored,
-    /// Its outcome id was taken by a row of another position. It is recorded beside the table. The processor
+    /// Its event id was taken by a row of another position. It is recorded beside the table. The processor
     /// lets no duplicate through (P1), so each conflict is a fault to look into.
     Conflict,
     /// It was stored before.
@@ -147,7 +151,7 @@ impl RowOutcome {
 pub struct Stored {
     /// Rows that are visible now.
     pub rows: u64,
-    /// Rows whose outcome id was taken: see [`RowOutcome::Conflict`].
+    /// Rows whose event id was taken: see [`RowOutcome::Conflict`].
     pub conflicts: u64,
     /// Rows that were stored before.
     pub replayed: u64,

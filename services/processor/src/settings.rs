@@ -21,7 +21,8 @@ settings::declare! {
         pub instance: Option<String>,
         /// Sets a second processor apart that reads the same raw topic, for a replay or a comparison. Its
         /// group, its ids in Kafka, its folder and every topic that it writes end in this id. `bootstrap`
-        /// with the same setting makes its topics. No sink and no gateway uses them.
+        /// with the same setting makes its topics. No sink and no gateway uses them. 1 to 32 of the
+        /// characters a to z and 0 to 9.
         pub application_id: Option<ApplicationId>,
         /// The consumer group that follows from `processor.application_id`. Another one is refused: two
         /// groups on the same changelogs would count each event twice.

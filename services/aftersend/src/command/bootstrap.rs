@@ -11,10 +11,9 @@ use processor::domain::time::window::Window;
 use schemas::topic::meta::Topology;
 use schemas::topic::{Partitioning, Scope, Topic};
 
-use crate::acl;
 use crate::cli::AclForm;
-use crate::configuration::{self, Common};
-use crate::preflight::{ANSWER_MAX, DAY_MS, meta, topic};
+use crate::configuration::{self, Common, SinkGroups};
+use crate::preflight::{ANSWER_MAX, DAY_MS, acl, meta, topic};
 use crate::probe;
 
 /// Replicas of each topic on a cluster with enough brokers.
@@ -47,13 +46,14 @@ pub(crate) fn print_acls(file: Option<&Path>, form: AclForm) -> anyhow::Result<(
     let mut reader = configuration::reader(file);
     let common = Common::read(&mut reader);
     let processor = processor::Settings::read(&mut reader);
-    let groups = configuration::sink_groups(&mut reader);
+    let groups = SinkGroups::read(&mut reader);
     reader.finish()?;
-    let (Some(common), Some(processor), Some([customerio, bigquery])) = (common, processor, groups) else {
+    let (Some(common), Some(processor), Some(groups)) = (common, processor, groups) else {
         bail!("no settings were read, and no fault was found");
     };
     let application = Application::new(&common.prefix, processor.application_id.as_ref());
-    let names = acl::Names::new(&common, application, [&customerio, &bigquery]);
+    let bigquery = groups.bigquery.as_deref();
+    let names = acl::AclNames::new(&common.prefix, application, &groups.customerio, bigquery);
     match form {
         AclForm::Commands => print!("{}", acl::commands(&names)),
         AclForm::Table => print!("{}", acl::table(&names)),

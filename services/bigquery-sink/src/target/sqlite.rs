@@ -7,7 +7,6 @@
 //! buy nothing but a slower disk.
 
 mod error;
-mod migration;
 mod prune;
 mod row;
 mod schema;
@@ -28,7 +27,7 @@ use sha2::{Digest, Sha256};
 
 pub use error::Error;
 
-use crate::target::{self, Answer, Batch, Partition, Refusal, Row, RowOutcome, Target};
+use crate::target::{self, Answer, Batch, DEFAULT_GROUP_PREFIX, Partition, Refusal, Row, RowOutcome, Target};
 use error::At;
 
 /// To how many bytes the write-ahead log is cut when its content is in the file. While a reader stays in one
@@ -82,7 +81,7 @@ impl Target for Sqlite {
         let place = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
         let hash = Sha256::digest(place.as_os_str().as_encoded_bytes());
         let hash: String = hash.iter().take(GROUP_HASH_BYTES).map(|byte| format!("{byte:02x}")).collect();
-        format!("aftersend-warehouse-sqlite-{hash}")
+        format!("{DEFAULT_GROUP_PREFIX}sqlite-{hash}")
     }
 
     fn positions(&mut self, partitions: &[Partition]) -> Result<Vec<Option<NextOffset>>, target::Error> {

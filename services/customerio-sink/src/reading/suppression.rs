@@ -7,7 +7,6 @@ use customerio::Attribute;
 use customerio::limit::ATTRIBUTE_VALUE_BYTES_MAX;
 use customerio::operation::Attributes;
 use schemas::record::{Suppression, SuppressionEntry};
-use schemas::vocabulary::{channel, scope, state};
 
 use super::traits::date;
 
@@ -34,8 +33,7 @@ pub(super) fn attributes(suppression: &Suppression) -> Attributes {
 
 /// A state that this version doesn't know counts as active, which is the safer choice.
 fn forbids_email(entry: &SuppressionEntry) -> bool {
-    let of_channel = [channel::EMAIL, channel::ALL_CHANNELS].contains(&entry.channel.as_str());
-    entry.state != state::LIFTED && (of_channel || entry.scope == scope::PERSON)
+    entry.state != "lifted" && (entry.channel == "email" || entry.channel == "all" || entry.scope == "person")
 }
 
 /// As many whole reasons as an attribute's value holds.

@@ -6,12 +6,10 @@ use schemas::codec::{self, DecodeError};
 use schemas::id::{DedupeId, EVENT_ID_BYTES_MAX};
 use schemas::key::Holder;
 use schemas::record::RawView;
-use schemas::vocabulary::{dead_letter_reason as reason, kind};
 use webhook::event::Event;
 
 use super::Rules;
 use super::dead_letter::DeadLetterDraft;
-use crate::domain::event::content::ContentHash;
 use crate::domain::time::window::{self, Sighting};
 
 /// A raw record that can be applied.
@@ -41,32 +39,31 @@ impl<'a> Input<'a> {
         clock_ms: i64,
     ) -> Result<Self, Rejection> {
         let dead = |reason| Rejection::DeadLetter(DeadLetterDraft::new(reason));
-        let value = record.value.as_deref().ok_or_else(|| dead(reason::NO_VALUE))?;
+        let value = record.value.as_deref().ok_or_else(|| dead("no_value"))?;
         let raw: RawView<'a> = match codec::view(value) {
             Ok(raw) => raw,
             // During a rolling upgrade an older processor must not turn the newer gateway's good events into
             // dead letters.
             Err(error @ DecodeError::UnknownFingerprint(_)) => return Err(Rejection::UnknownSchema(error)),
-            Err(_) => return Err(dead(reason::MALFORMED_RECORD)),
+            Err(_) => return Err(dead("malformed_record")),
         };
         let dead = |reason| Rejection::DeadLetter(DeadLetterDraft::of_raw(reason, &raw));
-        let key = record.key.as_deref().ok_or_else(|| dead(reason::NO_KEY))?;
-        let holder = Holder::parse(key).ok_or_else(|| dead(reason::FOREIGN_KEY))?;
-        let customer_id = std::str::from_utf8(key).map_err(|_| dead(reason::FOREIGN_KEY))?;
+        let key = record.key.as_deref().ok_or_else(|| dead("no_key"))?;
+        let holder = Holder::parse(key).ok_or_else(|| dead("foreign_key"))?;
+        let customer_id = std::str::from_utf8(key).map_err(|_| dead("foreign_key"))?;
         if schemas::partition::of(key, rules.partitions) != partition {
-            return Err(dead(reason::WRONG_PARTITION));
+            return Err(dead("wrong_partition"));
         }
-        if raw.kind != kind::WEBHOOK {
-            return Err(dead(reason::UNSUPPORTED_KIND));
+        if raw.kind != "webhook" {
+            return Err(dead("unsupported_kind"));
         }
-        let id = <[u8; 16]>::try_from(raw.id).map_err(|_| dead(reason::NO_ID))?;
+        let id = <[u8; 16]>::try_from(raw.id).map_err(|_| dead("no_id"))?;
         if raw.event_id.is_empty() || raw.event_id.len() > EVENT_ID_BYTES_MAX {
-            return Err(dead(reason::NO_ID));
+            return Err(dead("no_id"));
         }
         let event = Event::parse(raw.bytes).map_err(|unread| dead(unread.code()))?;
         let sighting = Sighting {
             id: DedupeId(id).of_customer(key),
-            content: ContentHash::of(&event),
             day: event.time.known_ms().map(window::day),
             now: window::day(clock_ms),
         };

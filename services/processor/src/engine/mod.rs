@@ -37,7 +37,6 @@ mod control;
 mod lag;
 mod partition;
 mod report;
-mod reused;
 mod schedule;
 mod watch;
 mod worker;

@@ -1,24 +1,23 @@
 //! The changes of the transaction that is being made. They are looked up before the disk, and written to it
 //! only after the commit.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use schemas::id::DedupeId;
 
-use super::changelog::{Chunk, Run, SeenId};
+use super::changelog::{Chunk, Run};
 use super::format;
 use super::meta::Meta;
 use super::timer::Timer;
 use crate::domain::customer::Customer;
-use crate::domain::event::content::ContentHash;
-use crate::domain::time::window::{Day, LATE, Seen, Sighting, Window};
+use crate::domain::time::window::{Day, LATE, Sighting, Window};
 
 /// What a transaction changes in one partition.
 #[derive(Debug)]
 pub struct Overlay {
     meta: Meta,
     previous: Meta,
-    days: HashMap<(Day, DedupeId), ContentHash>,
-    late: HashMap<DedupeId, (Day, ContentHash)>,
+    days: HashSet<(Day, DedupeId)>,
+    late: HashMap<DedupeId, Day>,
     customers: Vec<(Box<[u8]>, Vec<u8>)>,
     runs: Vec<Run>,
     /// Whether each timer is to be in the index.
@@ -32,7 +31,7 @@ impl Overlay {
         Self {
             meta: previous,
             previous,
-            days: HashMap::new(),
+            days: HashSet::new(),
             late: HashMap::new(),
             customers: Vec::new(),
             runs: Vec::new(),
@@ -41,30 +40,27 @@ impl Overlay {
     }
 
     /// Whether an event took effect in this transaction, within the window.
-    /// [`PartitionStore::seen`](super::store::PartitionStore::seen) answers the same for the disk.
+    /// [`PartitionStore::remembers`](super::store::PartitionStore::remembers) answers the same for the disk.
     #[must_use]
-    pub fn seen(&self, window: Window, sighting: &Sighting) -> Seen {
+    pub fn knows(&self, window: Window, sighting: &Sighting) -> bool {
         let Sighting { id, now, .. } = *sighting;
         let place = window.place(sighting.day, now);
-        let day = place.day.filter(|day| !window.day_expired(*day, now));
-        let in_day = day.and_then(|day| self.days.get(&(day, id)).copied());
-        let in_late = || {
-            let (appended, content) = self.late.get(&id).filter(|_| place.late)?;
-            (!window.late_expired(*appended, now)).then_some(*content)
-        };
-        in_day.or_else(in_late).map_or(Seen::Never, |content| sighting.compared_with(content))
+        let in_day =
+            place.day.is_some_and(|day| !window.day_expired(day, now) && self.days.contains(&(day, id)));
+        let in_late = || self.late.get(&id).is_some_and(|appended| !window.late_expired(*appended, now));
+        in_day || (place.late && in_late())
     }
 
     /// Remembers an event that takes effect. An event that becomes a dead letter is never remembered, so that
     /// its redrive counts.
     pub fn remember(&mut self, window: Window, sighting: &Sighting) {
-        let Sighting { id, content, now, .. } = *sighting;
+        let Sighting { id, now, .. } = *sighting;
         let place = window.place(sighting.day, now);
         if place.late {
-            self.late.insert(id, (now, content));
+            self.late.insert(id, now);
         }
         if let Some(day) = place.day.filter(|_| place.remember_day) {
-            self.days.insert((day, id), content);
+            self.days.insert((day, id));
         }
     }
 
@@ -120,12 +116,12 @@ impl Overlay {
     }
 
     fn sorted_runs(&self) -> Vec<Run> {
-        let mut runs: HashMap<(Day, Day), Vec<SeenId>> = HashMap::new();
-        for ((day, id), content) in &self.days {
-            runs.entry((*day, 0)).or_default().push(SeenId::new(*id, *content));
+        let mut runs: HashMap<(Day, Day), Vec<[u8; 16]>> = HashMap::new();
+        for (day, id) in &self.days {
+            runs.entry((*day, 0)).or_default().push(id.0);
         }
-        for (id, (appended, content)) in &self.late {
-            runs.entry((LATE, *appended)).or_default().push(SeenId::new(*id, *content));
+        for (id, appended) in &self.late {
+            runs.entry((LATE, *appended)).or_default().push(id.0);
         }
         let mut runs: Vec<Run> =
             runs.into_iter().map(|((bucket, appended), ids)| Run { bucket, appended, ids }).collect();

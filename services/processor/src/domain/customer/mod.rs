@@ -10,32 +10,30 @@ mod fact;
 
 use std::cmp::Ordering;
 
-use schemas::vocabulary::{channel, metric};
-
 pub(crate) use fact::{Fact, Mark};
 
 /// Metrics from the most to the least restrictive. They decide which outcome counts as the latest where two
 /// share a time.
 const RESTRICTIVE_FIRST: [&str; 15] = [
-    metric::SPAMMED,
-    metric::UNSUBSCRIBED,
-    metric::BOUNCED,
-    metric::DROPPED,
-    metric::UNDELIVERABLE,
-    metric::FAILED,
-    metric::DEFERRED,
-    metric::ATTEMPTED,
-    metric::CLICKED,
-    metric::CONVERTED,
-    metric::REPLIED,
-    metric::OPENED,
-    metric::DELIVERED,
-    metric::SENT,
-    metric::DRAFTED,
+    "spammed",
+    "unsubscribed",
+    "bounced",
+    "dropped",
+    "undeliverable",
+    "failed",
+    "deferred",
+    "attempted",
+    "clicked",
+    "converted",
+    "replied",
+    "opened",
+    "delivered",
+    "sent",
+    "drafted",
 ];
 
 /// Metrics of the e-mail channel that are about consent, not about a message.
-const CONSENT: [&str; 2] = [metric::SUBSCRIBED, metric::PREFERENCES_CHANGED];
+const CONSENT: [&str; 2] = ["subscribed", "cio_subscription_preferences_changed"];
 
 /// Everything that is kept about a customer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -68,27 +66,25 @@ pub(crate) struct Customer<'a> {
 impl<'a> Customer<'a> {
     /// Takes in one fact. Each fact must be a distinct event, because the count relies on it (P1).
     pub(crate) fn learn(&mut self, fact: &Fact<'a>) {
-        let email = fact.channel == channel::EMAIL;
+        let email = fact.channel == "email";
         match fact.metric {
-            metric::BOUNCED if email => keep_latest(&mut self.bounce, fact),
-            metric::DELIVERED if email => keep_latest(&mut self.clear, fact),
-            metric::CLICKED if email && !fact.machine => {
+            "bounced" if email => keep_latest(&mut self.bounce, fact),
+            "delivered" if email => keep_latest(&mut self.clear, fact),
+            "clicked" if email && !fact.machine => {
                 keep_latest(&mut self.clear, fact);
                 self.click_at = self.click_at.max(Some(fact.at_ms));
                 self.engaged_at = self.engaged_at.max(Some(fact.at_ms));
             }
-            metric::OPENED if email && !fact.machine => {
-                self.engaged_at = self.engaged_at.max(Some(fact.at_ms))
-            }
-            metric::CONVERTED if email => self.engaged_at = self.engaged_at.max(Some(fact.at_ms)),
-            metric::SPAMMED if email => {
+            "opened" if email && !fact.machine => self.engaged_at = self.engaged_at.max(Some(fact.at_ms)),
+            "converted" if email => self.engaged_at = self.engaged_at.max(Some(fact.at_ms)),
+            "spammed" if email => {
                 keep_latest(&mut self.complaint, fact);
                 self.complaint_count += 1;
             }
             // Of any channel: the vendor names the channel that triggered the change, but the change is the
             // person's.
-            metric::UNSUBSCRIBED => keep_latest(&mut self.unsubscribe, fact),
-            metric::SUBSCRIBED => keep_latest(&mut self.subscribe, fact),
+            "unsubscribed" => keep_latest(&mut self.unsubscribe, fact),
+            "subscribed" => keep_latest(&mut self.subscribe, fact),
             _ => {}
         }
         if email && !CONSENT.contains(&fact.metric) {
@@ -133,8 +129,8 @@ pub(crate) fn stands(fact: Option<&Mark<'_>>, against: Option<&Mark<'_>>) -> boo
     fact.is_some_and(|fact| against.is_none_or(|against| fact.at_ms >= against.at_ms))
 }
 
-fn restriction(of: &str) -> usize {
-    let rank = RESTRICTIVE_FIRST.iter().position(|known| *known == of);
+fn restriction(metric: &str) -> usize {
+    let rank = RESTRICTIVE_FIRST.iter().position(|known| *known == metric);
     rank.map_or(0, |rank| RESTRICTIVE_FIRST.len() - rank)
 }
 

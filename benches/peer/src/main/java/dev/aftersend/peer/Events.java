@@ -14,7 +14,6 @@ import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.HexFormat;
 import java.util.Locale;
 import java.util.Set;
 
@@ -36,7 +35,7 @@ final class Events {
         this.redaction = redaction;
     }
 
-    MessageOutcome outcome(RawRecord raw, String customer, byte[] id, long appended) {
+    MessageOutcome outcome(RawRecord raw, String customer, long appended) {
         JsonNode event = parse(raw.getBytes());
         JsonNode data = event.path("data");
         String metric = event.path("metric").asText().trim().toLowerCase(Locale.ROOT);
@@ -76,7 +75,6 @@ final class Events {
             .setSynthetic(truth(data, "synthetic"))
             .setSource(raw.getSource())
             .setMetadata(metadata(event, data, metric))
-            .setOutcomeId(HexFormat.of().formatHex(id))
             .build();
     }
 

@@ -8,8 +8,7 @@ use std::fmt::Write as _;
 use processor::Application;
 use schemas::topic::{Topic, Topics};
 
-use crate::configuration::Common;
-use crate::preflight::meta;
+use super::meta;
 
 /// Who is granted rights: one Kafka user for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,11 +41,12 @@ struct Grant {
 }
 
 /// The names to which the resources of one deployment resolve.
-pub(crate) struct Names {
+pub(crate) struct AclNames {
     prefix: String,
     application: Application,
     customerio_group: String,
-    bigquery_group: String,
+    /// `None` where it follows from the warehouse's location, which only the sink's own machine knows whole.
+    bigquery_group: Option<String>,
 }
 
 const READ: &[&str] = &["Read"];
@@ -70,11 +70,13 @@ impl Principal {
 
     /// The topics that stand in its rows, and so those that it needs at its start.
     pub(crate) fn topics(self) -> Vec<Topic> {
-        let topic = |grant: Grant| match grant.resource {
-            Resource::Topic(topic) => Some(topic),
-            _ => None,
-        };
-        self.grants().into_iter().filter_map(topic).collect()
+        let mut topics = Vec::new();
+        for grant in self.grants() {
+            if let Resource::Topic(topic) = grant.resource {
+                topics.push(topic);
+            }
+        }
+        topics
     }
 
     fn grants(self) -> Vec<Grant> {
@@ -99,10 +101,14 @@ fn on(topics: &[Topic], operations: &'static [&'static str], why: &'static str) 
 fn bootstrap() -> Vec<Grant> {
     const MAKE: &[&str] = &["Create", "Describe", "DescribeConfigs"];
     const MAKE_META: &[&str] = &["Create", "Describe", "DescribeConfigs", "Read", "Write"];
-    let meta = |topic: &Topic| *topic == Topic::Meta;
-    let (single, others): (Vec<Topic>, Vec<Topic>) = Topic::ALL.into_iter().partition(meta);
+    let mut others = Topic::ALL.to_vec();
+    others.retain(|topic| *topic != Topic::Meta);
     let mut grants = on(&others, MAKE, "creates it, or checks its settings");
-    grants.extend(on(&single, MAKE_META, "creates it, and writes with which settings the topics were made"));
+    grants.extend(on(
+        &[Topic::Meta],
+        MAKE_META,
+        "creates it, and writes with which settings the topics were made",
+    ));
     grants.push(grant(DESCRIBE, Resource::MetaGroup, "reads the meta topic"));
     grants
 }
@@ -161,18 +167,19 @@ fn sink(inputs: &[Topic]) -> Vec<Grant> {
     .concat()
 }
 
-impl Names {
-    /// For the sinks' groups without prefix, as they are configured.
-    pub(crate) fn new(common: &Common, application: Application, sink_groups: [&str; 2]) -> Self {
-        Self::under(&common.prefix, application, sink_groups)
-    }
-
-    fn under(prefix: &str, application: Application, [customerio, bigquery]: [&str; 2]) -> Self {
+impl AclNames {
+    /// Under `prefix`, with the sinks' groups as they are configured.
+    pub(crate) fn new(
+        prefix: &str,
+        application: Application,
+        customerio_group: &str,
+        bigquery_group: Option<&str>,
+    ) -> Self {
         Self {
             prefix: prefix.to_owned(),
             application,
-            customerio_group: format!("{prefix}{customerio}"),
-            bigquery_group: format!("{prefix}{bigquery}"),
+            customerio_group: format!("{prefix}{customerio_group}"),
+            bigquery_group: bigquery_group.map(|group| format!("{prefix}{group}")),
         }
     }
 
@@ -188,41 +195,47 @@ impl Names {
         }
     }
 
-    fn own_group(&self, principal: Principal) -> String {
-        match principal {
-            Principal::SinkCustomerio => self.customerio_group.clone(),
-            Principal::SinkBigquery => self.bigquery_group.clone(),
-            _ => self.application.group().to_owned(),
+    fn own_group(&self, principal: Principal) -> NamedResource {
+        match (principal, &self.bigquery_group) {
+            (Principal::SinkCustomerio, _) => NamedResource::group(self.customerio_group.clone()),
+            (Principal::SinkBigquery, Some(group)) => NamedResource::group(group.clone()),
+            (Principal::SinkBigquery, None) => {
+                let name = format!("{}{}", self.prefix, bigquery_sink::target::DEFAULT_GROUP_PREFIX);
+                NamedResource { is_prefix: true, ..NamedResource::group(name) }
+            }
+            _ => NamedResource::group(self.application.group().to_owned()),
         }
     }
 
     /// What `resource` is called in this deployment.
-    fn resolve(&self, principal: Principal, resource: Resource) -> Vec<Named> {
-        let literal = |kind, name| Named { kind, name, is_prefix: false };
+    fn resolve(&self, principal: Principal, resource: Resource) -> Vec<NamedResource> {
         match resource {
             Resource::Topic(topic) => {
-                self.topics(principal, topic).into_iter().map(|name| literal("topic", name)).collect()
+                self.topics(principal, topic).into_iter().map(NamedResource::topic).collect()
             }
-            Resource::MetaGroup => vec![literal("group", meta::group(&self.prefix))],
-            Resource::OwnGroup => vec![literal("group", self.own_group(principal))],
+            Resource::MetaGroup => vec![NamedResource::group(meta::group(&self.prefix))],
+            Resource::OwnGroup => vec![self.own_group(principal)],
             Resource::TransactionalIds => {
                 let name = format!("{}-", self.application.group());
-                vec![Named { kind: "transactional-id", name, is_prefix: true }]
+                vec![NamedResource { kind: "transactional-id", name, is_prefix: true }]
             }
         }
     }
 
     /// Every right of `principal`.
-    fn rights(&self, principal: Principal) -> Vec<(Grant, Named)> {
-        let named = |grant: Grant| {
-            self.resolve(principal, grant.resource).into_iter().map(move |named| (grant, named))
-        };
-        principal.grants().into_iter().flat_map(named).collect()
+    fn rights(&self, principal: Principal) -> Vec<(Grant, NamedResource)> {
+        let mut rights = Vec::new();
+        for grant in principal.grants() {
+            for named in self.resolve(principal, grant.resource) {
+                rights.push((grant, named));
+            }
+        }
+        rights
     }
 }
 
 /// A resource by its name.
-struct Named {
+struct NamedResource {
     /// The option of `kafka-acls.sh`, without its dashes.
     kind: &'static str,
     name: String,
@@ -230,18 +243,28 @@ struct Named {
     is_prefix: bool,
 }
 
+impl NamedResource {
+    fn topic(name: String) -> Self {
+        Self { kind: "topic", name, is_prefix: false }
+    }
+
+    fn group(name: String) -> Self {
+        Self { kind: "group", name, is_prefix: false }
+    }
+}
+
 /// Commands for `kafka-acls.sh` that grant every principal its rights, each to the user `aftersend-` and its
 /// name.
-pub(crate) fn commands(names: &Names) -> String {
+pub(crate) fn commands(names: &AclNames) -> String {
     let mut text = String::new();
     for principal in Principal::ALL {
         let _ = writeln!(text, "# {}", principal.name());
-        for (Grant { operations, .. }, Named { kind, name, is_prefix }) in names.rights(principal) {
-            let operations: String = operations.iter().map(|name| format!(" --operation {name}")).collect();
+        for (Grant { operations, .. }, NamedResource { kind, name, is_prefix }) in names.rights(principal) {
+            let operations = operations.join(" --operation ");
             let pattern = if is_prefix { " --resource-pattern-type prefixed" } else { "" };
             let _ = writeln!(
                 text,
-                "kafka-acls.sh --bootstrap-server \"$AFTERSEND_KAFKA\" --add --allow-principal User:aftersend-{}{operations} \
+                "kafka-acls.sh --bootstrap-server \"$AFTERSEND_KAFKA\" --add --allow-principal User:aftersend-{} --operation {operations} \
                  --{kind} {name}{pattern}",
                 principal.name()
             );
@@ -251,10 +274,12 @@ pub(crate) fn commands(names: &Names) -> String {
 }
 
 /// The table of docs/acls.md.
-pub(crate) fn table(names: &Names) -> String {
+pub(crate) fn table(names: &AclNames) -> String {
     let mut text = "| role | resource | operations | why |\n|---|---|---|---|\n".to_owned();
     for principal in Principal::ALL {
-        for (Grant { operations, why, .. }, Named { kind, name, is_prefix }) in names.rights(principal) {
+        for (Grant { operations, why, .. }, NamedResource { kind, name, is_prefix }) in
+            names.rights(principal)
+        {
             let pattern = if is_prefix { "*" } else { "" };
             let operations = operations.join(", ");
             let _ =
@@ -268,14 +293,14 @@ pub(crate) fn table(names: &Names) -> String {
 mod tests {
     use super::*;
 
-    fn names(prefix: &str) -> Names {
-        let groups = ["aftersend-customerio-sink", "aftersend-bigquery-sink"];
-        Names::under(prefix, Application::new(prefix, None), groups)
+    fn names(prefix: &str) -> AclNames {
+        let application = Application::new(prefix, None);
+        AclNames::new(prefix, application, "aftersend-customerio-sink", None)
     }
 
     #[test]
     fn the_page_on_acls_says_what_the_roles_need() {
-        let page = include_str!("../../../docs/acls.md");
+        let page = include_str!("../../../../docs/acls.md");
         let table = table(&names(""));
         assert!(
             page.ends_with(&table),
@@ -288,7 +313,7 @@ mod tests {
     fn every_group_and_transactional_id_and_topic_has_the_prefix() {
         let names = names("acme.");
         for principal in Principal::ALL {
-            for (_, Named { kind, name, .. }) in names.rights(principal) {
+            for (_, NamedResource { kind, name, .. }) in names.rights(principal) {
                 assert!(name.starts_with("acme."), "{kind} {name} of {}", principal.name());
             }
         }
