@@ -140,7 +140,7 @@ macro_rules! traits {
 traits! {
     EMAIL_DELIVERABLE email_deliverable: Flag {
         meaning: "Whether e-mail can reach this customer.",
-        null_until: "the first e-mail outcome",
+        null_until: "the first e-mail `delivered`, `bounced`, `spammed` or `converted`, or human e-mail `opened` or `clicked`",
         value: "true where neither `email_bounced` nor `spam_complaint` is",
         cleared_by: "what sets either of the two",
         attribute: SameName,

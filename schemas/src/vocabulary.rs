@@ -146,6 +146,18 @@ words! {
 }
 
 words! {
+    /// How sure the classifier is: `MessageOutcome.bounce_confidence`.
+    confidence {
+        /// A status code alone, or words that mean several things.
+        LOW = "low";
+        /// Words that mean the class in nearly all replies.
+        MEDIUM = "medium";
+        /// Words that mean nothing else.
+        HIGH = "high";
+    }
+}
+
+words! {
     /// What a suppression entry holds for: `SuppressionEntry.scope`.
     scope {
         /// One address of the customer.
@@ -251,6 +263,8 @@ words! {
         WRONG_PARTITION = "wrong_partition";
         /// A raw record is of a kind that the processor does not take.
         UNSUPPORTED_KIND = "unsupported_kind";
+        /// A raw record's id belongs to an event that says something else.
+        ID_REUSED = "id_reused";
         /// The processor's own code fails on the record.
         POISON = "poison";
         /// A sink's input has no value.
@@ -287,7 +301,7 @@ mod tests {
     use super::*;
     use crate::record::{DeadLetter, MessageOutcome, RawRecord, Record, Suppression};
 
-    const LISTS: [&[&str]; 14] = [
+    const LISTS: [&[&str]; 15] = [
         channel::WORDS,
         metric::WORDS,
         time_source::WORDS,
@@ -295,6 +309,7 @@ mod tests {
         scheme::WORDS,
         class::WORDS,
         blame::WORDS,
+        confidence::WORDS,
         scope::WORDS,
         reason::WORDS,
         origin::WORDS,

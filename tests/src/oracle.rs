@@ -1,9 +1,9 @@
 //! The expected result of a set of events, computed independently.
 //!
-//! One thread and no state: each answer is computed from the list of a customer's events, as the tables in
-//! the processor's README define it. Nothing here comes from the processor, the gateway or the webhook crate,
-//! nor from the schemas' keys, ids and tokens. The oracle knows only what the simulated vendor sends, and
-//! refuses everything else.
+//! One thread and no state: each answer is computed from the list of a customer's events, as
+//! docs/policies.md and the processor's README define it. Nothing here comes from the processor, the gateway
+//! or the webhook crate, nor from the schemas' keys, ids and tokens. The oracle knows only what the simulated
+//! vendor sends, and refuses everything else.
 
 mod customer;
 mod event;
@@ -50,7 +50,7 @@ impl Oracle {
     pub fn of<'a>(bodies: impl IntoIterator<Item = &'a [u8]>) -> Oracle {
         let mut oracle = Oracle { rows: BTreeMap::new(), customers: BTreeMap::new() };
         for event in bodies.into_iter().map(Event::read) {
-            let second = oracle.rows.insert(event.id.clone(), event.row());
+            let second = oracle.rows.insert(event.outcome_id.clone(), event.row());
             assert!(second.is_none(), "the oracle is given distinct events");
             if event.customer.is_person {
                 oracle.customers.entry(event.customer.key.clone()).or_default().push(event);
@@ -59,7 +59,7 @@ impl Oracle {
         oracle
     }
 
-    /// One row per event, by its id.
+    /// One row per event, by its outcome id.
     #[must_use]
     pub fn rows(&self) -> &BTreeMap<String, Row> {
         &self.rows

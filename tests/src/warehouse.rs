@@ -44,13 +44,13 @@ impl Warehouse {
         self.count("SELECT count(*) FROM message_outcome_conflicts")
     }
 
-    /// Every row: event id, and what the oracle knows of it.
+    /// Every row: outcome id, and what the oracle knows of it.
     ///
     /// # Panics
     /// If it can't be read.
     #[must_use]
     pub fn rows(&self) -> Vec<(String, Row)> {
-        let sql = "SELECT event_id, customer_id, channel, metric, \
+        let sql = "SELECT outcome_id, customer_id, channel, metric, \
                    CAST(round(unixepoch(timestamp, 'subsec') * 1000) AS INTEGER), delivery_id FROM message_outcomes";
         let mut statement = self.connection.prepare(sql).expect("the columns are there");
         let rows = statement.query_map([], |row| {

@@ -6,10 +6,12 @@ use std::time::Duration;
 use anyhow::Context;
 use kafka::transaction::{TransactionLimits, Transactional};
 use kafka::{NextOffset, Outgoing, Publisher};
+use processor::domain::event::content::ContentHash;
 use processor::domain::time::window::{self, DAY_MS, Day};
-use processor::state::changelog::{self, Chunk, Run};
+use processor::state::changelog::{self, Chunk, Run, SeenId};
 use processor::state::meta::{Incarnation, Meta};
 use rand::RngExt;
+use schemas::id::DedupeId;
 use schemas::topic::{Topic, Topics};
 
 use super::event::now_ms;
@@ -134,7 +136,8 @@ impl ChangelogWriter<'_> {
             self.send(Topic::State, partition, &key, self.customers.value(number))?;
         }
         let mut chance = rand::rng();
-        let ids = (0..count).map(|_| chance.random()).collect();
+        let mut id = || SeenId::new(DedupeId(chance.random()), ContentHash::from_bytes(chance.random()));
+        let ids = (0..count).map(|_| id()).collect();
         let runs = vec![Run { bucket: day, appended: 0, ids }];
         let chunk = Chunk { meta, previous_clock_ms: before.clock_ms, runs };
         self.send(Topic::Dedupe, partition, changelog::META_KEY, &chunk.encode())?;

@@ -40,7 +40,7 @@ TYPICAL = {
         "recipient_domain": "example.com", "delivery_id": "RPILAgUBcRhIBqSfeiIwdIYJKxTY", "campaign_id": "23",
         "action_id": "38", "subject": "Thanks for joining!", "failure_message": "550 5.1.1 no such user",
         "bounce_class": "hard", "bounce_blame": "recipient", "machine": False, "source": "default",
-        "metadata": '{"content_id":1146}',
+        "metadata": '{"content_id":1146}', "outcome_id": "5f0c6c1f9e0d4b3a8a7c2e1d0f9b8a76",
     },
     "customer_traits": {
         "customer_id": "42", "revision": 7, "as_of": 1613063089130,

@@ -3,13 +3,14 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::Record;
+use crate::id::DedupeId;
 
-/// One outcome of one message, normalised. Each event has one record. A writer borrows the texts of the event
-/// that the record comes from; a reader owns them.
+/// One outcome of one message, normalised. Each `outcome_id` has one record. A writer borrows the texts of
+/// the event that the record comes from; a reader owns them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct MessageOutcome<'a> {
-    /// The event's id.
+    /// The event's id, as its sender gave it. Two customers or two sources may have the same one.
     pub event_id: Cow<'a, str>,
     /// Object type and metric, such as `email_bounced`.
     pub event_type: Cow<'a, str>,
@@ -70,9 +71,36 @@ pub struct MessageOutcome<'a> {
     pub source: Cow<'a, str>,
     /// All other fields as one JSON object, without message bodies, and with tokens in place of addresses.
     pub metadata: Cow<'a, str>,
+    /// The identity of this outcome, made from the customer key and the event's id: 32 hexadecimal digits
+    /// ([`DedupeId::to_hex`](crate::id::DedupeId::to_hex)). Empty in records of version 1.
+    pub outcome_id: Cow<'a, str>,
+    /// The provider's own code for a failure, such as `5.1.1` or `21610`; null where it gave none.
+    pub bounce_reason: Option<Cow<'a, str>>,
+    /// How sure the classifier is of `bounce_class`: a word of [`confidence`](crate::vocabulary::confidence).
+    /// Null where it read nothing.
+    pub bounce_confidence: Option<Cow<'a, str>>,
+    /// The classifier's rule that gave `bounce_class`; null where it read nothing.
+    pub bounce_rule: Option<Cow<'a, str>>,
+    /// The version of the classifier that gave `bounce_class`; empty where it read nothing.
+    pub classifier: Cow<'a, str>,
+}
+
+impl MessageOutcome<'_> {
+    /// The outcome with its identity, which it lacks where version 1 of the schema wrote it.
+    #[must_use]
+    pub fn identified(mut self) -> Self {
+        if self.outcome_id.is_empty() {
+            let id = DedupeId::of_published(&self.customer_id, &self.source, &self.event_id);
+            self.outcome_id = id.to_hex().into();
+        }
+        self
+    }
 }
 
 impl Record for MessageOutcome<'_> {
     const SCHEMA: &'static str = include_str!("../../avro/message_outcome.avsc");
-    const VERSIONS: &'static [&'static str] = &[include_str!("../../avro/history/message_outcome/1.avsc")];
+    const VERSIONS: &'static [&'static str] = &[
+        include_str!("../../avro/history/message_outcome/1.avsc"),
+        include_str!("../../avro/history/message_outcome/2.avsc"),
+    ];
 }

@@ -19,7 +19,7 @@ use sink::Warehouse;
 pub use target::{Location, Target};
 
 /// What this role calls itself: in readiness and in dead letters.
-pub const NAME: &str = "bigquery-sink";
+pub const NAME: &str = schemas::vocabulary::stage::BIGQUERY_SINK;
 
 /// Why the sink ended by itself.
 #[derive(Debug, thiserror::Error)]

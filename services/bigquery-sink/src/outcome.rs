@@ -9,7 +9,7 @@ use crate::target::RowOutcome;
 pub struct Summary {
     /// Rows written.
     pub stored: u64,
-    /// Outcomes kept beside the table because their event id was taken. Anything but 0 is a fault upstream.
+    /// Outcomes kept beside the table because their outcome id was taken. Anything but 0 is a fault upstream.
     pub conflicts: u64,
     /// Records that were stored before.
     pub replayed: u64,

@@ -4,33 +4,35 @@ use delivery::sink::{Reading, Rejection};
 use kafka::Incoming;
 use schemas::codec::{self, DecodeError};
 use schemas::record::MessageOutcome;
+use schemas::vocabulary::dead_letter_reason as reason;
 use serde::de::IgnoredAny;
 
 use crate::target::Row;
 
 /// Reads a record by its bytes alone.
 pub(crate) fn read(record: &Incoming) -> Reading<Row> {
-    let Some(value) = &record.value else { return rejected("missing_value") };
+    let Some(value) = &record.value else { return rejected(reason::MISSING_VALUE) };
     match codec::decode::<MessageOutcome<'_>>(value) {
         Ok(outcome) => row(record, outcome),
         Err(DecodeError::UnknownFingerprint(fingerprint)) => Reading::UnknownSchema(fingerprint),
-        Err(DecodeError::NotFramed { .. }) => rejected("not_framed"),
-        Err(DecodeError::Malformed(_)) => rejected("malformed"),
+        Err(DecodeError::NotFramed { .. }) => rejected(reason::NOT_FRAMED),
+        Err(DecodeError::Malformed(_)) => rejected(reason::MALFORMED),
     }
 }
 
 fn row(record: &Incoming, mut outcome: MessageOutcome<'static>) -> Reading<Row> {
     if outcome.event_id.is_empty() {
-        return rejected("missing_event_id");
+        return rejected(reason::MISSING_EVENT_ID);
     }
     if outcome.metadata.is_empty() {
         // The schema's default.
         outcome.metadata = "{}".into();
     }
     if !is_object(&outcome.metadata) {
-        return rejected("malformed_metadata");
+        return rejected(reason::MALFORMED_METADATA);
     }
     let Incoming { topic, partition, offset, .. } = record;
+    let outcome = outcome.identified();
     Reading::Deliver(Row { topic: topic.clone(), partition: *partition, offset: *offset, outcome })
 }
 
@@ -46,6 +48,7 @@ fn is_object(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use kafka::RecordOffset;
+    use schemas::id::DedupeId;
 
     use super::*;
 
@@ -95,6 +98,19 @@ mod tests {
             assert_eq!(row.outcome.event_id, "01E");
             assert_eq!(row.outcome.metadata, if metadata.is_empty() { "{}" } else { metadata });
         }
+    }
+
+    /// The processor may be upgraded after this sink, and the topic holds a week of earlier records.
+    #[test]
+    fn an_outcome_of_the_schemas_first_version_gets_the_id_of_today() {
+        let golden = include_str!("../../../schemas/golden/history/message_outcome/1.jsonl");
+        let typical: serde_json::Value =
+            golden.lines().nth(1).and_then(|line| serde_json::from_str(line).ok()).expect("JSON");
+        let bytes = typical["hex"].as_str().expect("a text").as_bytes().chunks(2);
+        let byte = |pair| u8::from_str_radix(std::str::from_utf8(pair).expect("ASCII"), 16).expect("hex");
+        let outcome = row(&record(Some(bytes.map(byte).collect()))).outcome;
+        let id = DedupeId::of_published("42", "default", "01E4C4CT6YDC7Y5M7FE1GWWPQJ").to_hex();
+        assert_eq!((outcome.event_id, outcome.outcome_id), ("01E4C4CT6YDC7Y5M7FE1GWWPQJ".into(), id.into()));
     }
 
     #[test]

@@ -97,7 +97,7 @@ fn refused(records: Vec<(usize, Ticket)>, rows: Vec<Row>, refusals: Vec<Refusal>
 fn log(stored: Stored) {
     let Stored { rows: _, conflicts, replayed } = stored;
     if conflicts > 0 {
-        error!(conflicts, "event ids came twice: see message_outcome_conflicts in the warehouse");
+        error!(conflicts, "outcome ids came twice: see message_outcome_conflicts in the warehouse");
     }
     if replayed > 0 {
         warn!(replayed, "records came again and were passed over");

@@ -127,7 +127,7 @@ pub struct Row {
 pub enum RowOutcome {
     /// It is visible now.
     Stored,
-    /// Its event id was taken by a row of another position. It is recorded beside the table. The processor
+    /// Its outcome id was taken by a row of another position. It is recorded beside the table. The processor
     /// lets no duplicate through (P1), so each conflict is a fault to look into.
     Conflict,
     /// It was stored before.
@@ -151,7 +151,7 @@ impl RowOutcome {
 pub struct Stored {
     /// Rows that are visible now.
     pub rows: u64,
-    /// Rows whose event id was taken: see [`RowOutcome::Conflict`].
+    /// Rows whose outcome id was taken: see [`RowOutcome::Conflict`].
     pub conflicts: u64,
     /// Rows that were stored before.
     pub replayed: u64,

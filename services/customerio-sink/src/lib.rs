@@ -21,7 +21,7 @@ pub use self::sink::TaskError;
 pub use outcome::Summary;
 
 /// What this role calls itself: in readiness and in dead letters.
-pub const NAME: &str = "customerio-sink";
+pub const NAME: &str = schemas::vocabulary::stage::CUSTOMERIO_SINK;
 
 /// Without progress for this long, the sink counts as stalled. Retries aren't progress.
 const STALL_AFTER: Duration = Duration::from_secs(60);

@@ -9,6 +9,7 @@ use kafka::Incoming;
 use schemas::codec::{self, DecodeError};
 use schemas::key::Holder;
 use schemas::record::{CustomerTraits, Record, Suppression};
+use schemas::vocabulary::dead_letter_reason;
 
 /// What the records of a topic are about. Each subject has attributes of its own, so the two never write the
 /// same one.
@@ -89,17 +90,18 @@ fn identifier(key: &[u8]) -> Result<Identifier, NotWritten> {
         Some(Holder::EmailToken(_)) => Err(NotWritten::Skipped(Skip::EmailToken)),
         Some(Holder::Delivery(_)) => Err(NotWritten::Skipped(Skip::Delivery)),
         Some(Holder::Event(_)) => Err(NotWritten::Skipped(Skip::Event)),
-        None => {
-            Err(malformed("not_a_customer_key", "record key is missing, not UTF-8, or has an unknown mark"))
-        }
+        None => Err(malformed(
+            dead_letter_reason::NOT_A_CUSTOMER_KEY,
+            "record key is missing, not UTF-8, or has an unknown mark",
+        )),
     }
 }
 
 fn decoded<R: Record>(value: &[u8]) -> Result<R, NotWritten> {
     codec::decode(value).map_err(|err| match err {
         DecodeError::UnknownFingerprint(fingerprint) => NotWritten::UnknownSchema(fingerprint),
-        DecodeError::NotFramed { .. } => malformed("not_framed", &err.to_string()),
-        DecodeError::Malformed(_) => malformed("malformed", &err.to_string()),
+        DecodeError::NotFramed { .. } => malformed(dead_letter_reason::NOT_FRAMED, &err.to_string()),
+        DecodeError::Malformed(_) => malformed(dead_letter_reason::MALFORMED, &err.to_string()),
     })
 }
 
@@ -129,10 +131,13 @@ impl Facts {
 
     fn check(&self, key: &[u8]) -> Result<(), NotWritten> {
         if self.customer_id.as_bytes() != key {
-            return Err(malformed("key_mismatch", "record key and customer_id differ"));
+            return Err(malformed(dead_letter_reason::KEY_MISMATCH, "record key and customer_id differ"));
         }
         if self.as_of_ms <= 0 {
-            return Err(malformed("no_as_of", "as_of is missing: the write could not be ordered"));
+            return Err(malformed(
+                dead_letter_reason::NO_AS_OF,
+                "as_of is missing: the write could not be ordered",
+            ));
         }
         if self.attributes.is_empty() { Err(NotWritten::Unchanged) } else { Ok(()) }
     }

@@ -11,6 +11,7 @@ use customerio::{Answer, Client, Encoded, Refusal, Reply};
 use delivery::sink::{Ending, Rejection};
 use delivery::{Backoff, Intake, Ticket};
 use lifecycle::Stop;
+use schemas::vocabulary::dead_letter_reason;
 use tracing::{info, warn};
 
 use crate::plan::Operation;
@@ -140,7 +141,9 @@ impl Attempt {
             Answer::Done => Self::Accepted,
             Answer::Partly(refusals) => Self::PartlyRefused(refusals),
             Answer::Refused(refusal) => Self::Refused(rejection(&refusal)),
-            Answer::TooLarge => Self::Refused(Rejection::explained("vendor_too_large", "answered 413")),
+            Answer::TooLarge => {
+                Self::Refused(Rejection::explained(dead_letter_reason::VENDOR_TOO_LARGE, "answered 413"))
+            }
             Answer::Retry { .. } | Answer::Stop => Self::Again,
         }
     }
@@ -148,7 +151,7 @@ impl Attempt {
 
 fn rejection(refusal: &Refusal) -> Rejection {
     let detail = format!("reason {}, field {}", refusal.reason, refusal.field);
-    Rejection::explained("vendor_refused", detail)
+    Rejection::explained(dead_letter_reason::VENDOR_REFUSED, detail)
 }
 
 fn end(sent: &mut Vec<Sent>, in_flight: Vec<InFlight>, ending: &Ending) {

@@ -61,9 +61,16 @@ impl Warehouse {
     }
 }
 
+/// The ids of an outcome: its own, and that of its event, as the vendor gave it.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ids {
+    pub(crate) outcome_id: String,
+    pub(crate) event_id: String,
+}
+
 /// The ids of all rows, in no order.
-pub(crate) fn stored_ids(path: &Path) -> rusqlite::Result<Vec<String>> {
+pub(crate) fn stored_ids(path: &Path) -> rusqlite::Result<Vec<Ids>> {
     let file = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    let mut statement = file.prepare("SELECT event_id FROM message_outcomes")?;
-    statement.query_map([], |row| row.get(0))?.collect()
+    let mut statement = file.prepare("SELECT outcome_id, event_id FROM message_outcomes")?;
+    statement.query_map([], |row| Ok(Ids { outcome_id: row.get(0)?, event_id: row.get(1)? }))?.collect()
 }

@@ -7,7 +7,7 @@ use devkit::customerio::track::Identifier;
 use schemas::topic::Topic;
 use serde::Serialize;
 
-use crate::count::{Counts, stored_ids};
+use crate::count::{Counts, Ids, stored_ids};
 use crate::topology::Topology;
 
 /// The figures, as scripts read them.
@@ -49,12 +49,16 @@ pub(crate) struct Proof {
 
 impl Proof {
     pub(crate) fn new(topology: &Topology, counts: &Counts) -> anyhow::Result<Self> {
-        let sent: BTreeSet<&str> =
-            topology.schedule.outcomes().iter().map(|outcome| outcome.event_id.as_str()).collect();
+        let sent: BTreeSet<String> =
+            topology.schedule.outcomes().iter().map(|outcome| outcome.event_id.clone()).collect();
         let rows = stored_ids(&topology.warehouse)?;
-        let stored: BTreeSet<&str> = rows.iter().map(String::as_str).collect();
         let published = topology.topics.published_ids()?;
-        let unique: BTreeSet<&str> = published.iter().map(String::as_str).collect();
+        // The simulator gives each event an id of its own, so the events are what was sent.
+        let events =
+            |ids: &'_ [Ids]| -> BTreeSet<String> { ids.iter().map(|id| id.event_id.clone()).collect() };
+        let stored = events(&rows);
+        let published_events = events(&published);
+        let unique: BTreeSet<&Ids> = published.iter().collect();
         let dead_lettered = topology.topics.count_committed(Topic::DeadLetter)?;
         let count = |length: usize| length as u64;
         let mut figures = Figures {
@@ -79,9 +83,15 @@ impl Proof {
             }
         };
         holds(stored == sent, differences("rows", &sent, &stored));
-        holds(rows.len() == stored.len(), "the warehouse holds an event twice".to_owned());
-        holds(unique == sent, differences("published outcomes", &sent, &unique));
-        holds(published.len() == unique.len(), "the warehouse topic holds an event twice".to_owned());
+        holds(published_events == sent, differences("published outcomes", &sent, &published_events));
+        let outcome_ids: BTreeSet<&str> = rows.iter().map(|row| row.outcome_id.as_str()).collect();
+        holds(rows.len() == outcome_ids.len(), "the warehouse holds an outcome_id twice".to_owned());
+        holds(rows.len() == stored.len(), "the warehouse holds an event under two outcome_ids".to_owned());
+        holds(published.len() == unique.len(), "the warehouse topic holds an outcome twice".to_owned());
+        holds(
+            rows.iter().collect::<BTreeSet<_>>() == unique,
+            "the rows' outcome_ids were not published".to_owned(),
+        );
         holds(counts.conflicts == 0, format!("{} rows were refused as doubles", counts.conflicts));
         holds(dead_lettered == 0, format!("{dead_lettered} dead letters"));
         holds(counts.raw >= counts.accepted, "raw holds fewer records than were accepted: a loss".to_owned());
@@ -107,7 +117,7 @@ impl fmt::Display for Proof {
         let sign = if sent == stored { '=' } else { '≠' };
         writeln!(
             f,
-            "\n  sent {sent} {sign} stored {stored}, each once: {accepted} webhooks accepted, {raw} records in raw, \
+            "\n  sent {sent} {sign} stored {stored}, each outcome_id once: {accepted} webhooks accepted, {raw} records in raw, \
              {duplicates} duplicates dropped, {conflicts} conflicts, {restarts} crash"
         )?;
         if self.holds() {
@@ -153,7 +163,7 @@ fn wrong_profiles(topology: &Topology) -> Vec<String> {
     complaints.chain(unsubscribed).collect()
 }
 
-fn differences(what: &str, wanted: &BTreeSet<&str>, found: &BTreeSet<&str>) -> String {
+fn differences(what: &str, wanted: &BTreeSet<String>, found: &BTreeSet<String>) -> String {
     let missing = wanted.difference(found).count();
     let foreign = found.difference(wanted).count();
     format!("{what}: {missing} events are missing and {foreign} were never sent")

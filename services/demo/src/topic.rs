@@ -7,6 +7,8 @@ use schemas::codec;
 use schemas::record::MessageOutcome;
 use schemas::topic::{Topic, Topics};
 
+use crate::count::Ids;
+
 /// How long open transactions may take to be decided.
 const DECIDED_WITHIN: Duration = Duration::from_secs(30);
 
@@ -41,11 +43,14 @@ impl TopicReader {
     }
 
     /// Ids of all committed outcomes in the warehouse topic.
-    pub(crate) fn published_ids(&self) -> anyhow::Result<Vec<String>> {
+    pub(crate) fn published_ids(&self) -> anyhow::Result<Vec<Ids>> {
         let mut values = Vec::new();
         self.read_committed(Topic::Warehouse, |value| values.extend(value))?;
         let ids = values.iter().map(|value| {
-            codec::decode::<MessageOutcome<'_>>(value).map(|outcome| outcome.event_id.into_owned())
+            codec::decode::<MessageOutcome<'_>>(value).map(|outcome| Ids {
+                outcome_id: outcome.outcome_id.into_owned(),
+                event_id: outcome.event_id.into_owned(),
+            })
         });
         Ok(ids.collect::<Result<_, _>>()?)
     }

@@ -10,7 +10,6 @@ use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures::FutureExt;
 use http_body_util::Full;
@@ -18,6 +17,7 @@ use hyper::body::{Body, Bytes};
 use hyper::http::request::Parts;
 use hyper::{Request, Response};
 use kafka::Publisher;
+use lifecycle::clock;
 use schemas::header::TRACEPARENT;
 use schemas::token::TokenKey;
 use schemas::topic::Topics;
@@ -120,7 +120,7 @@ impl Ingest {
 
     /// Counts the request, and bounds its time. A panic is an answer too.
     async fn answer_in_time<B: Body<Data = Bytes> + Unpin>(&self, request: Request<B>) -> Answer {
-        let arrival = Arrival { instant: Instant::now(), unix_ms: unix_ms() };
+        let arrival = Arrival { instant: Instant::now(), unix_ms: clock::now_ms() };
         self.counters.received.increment(1);
         let (head, body) = request.into_parts();
         let work = AssertUnwindSafe(self.answer(&head, body, arrival)).catch_unwind();
@@ -184,7 +184,7 @@ impl Ingest {
             source: received.source.name.clone(),
             signed_at_ms: verified.signed_at_ms(),
             received_at_ms: arrival.unix_ms,
-            verified_at_ms: unix_ms(),
+            verified_at_ms: clock::now_ms(),
         };
         let traceparent = head.headers.get(TRACEPARENT).and_then(|value| trace::valid(value.as_bytes()));
         let Translation { events, oddities } = translate(&verified, &receipt, traceparent, &self.rules())
@@ -227,12 +227,6 @@ impl From<&PublishFailure> for Unavailable {
             PublishFailure::Encode(_) => Self::Encoding,
         }
     }
-}
-
-/// The gateway's clock, in Unix milliseconds.
-fn unix_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use processor::state::memory::{Budget, StoreMemory};
 use processor::state::meta::{Incarnation, Meta};
 use processor::state::store::PartitionStore;
 use schemas::codec;
-use schemas::id::EventId;
+use schemas::id::{DedupeId, EventId};
 use schemas::key::CustomerKey;
 use schemas::record::{RawRecord, RawView};
 use schemas::token::TokenKey;
@@ -101,7 +101,9 @@ fn parts(records: &[Incoming]) {
             events
                 .iter()
                 .zip(&raws)
-                .map(|(event, raw)| normalise::message_outcome(event, raw, "u1", 0, &tokens))
+                .map(|(event, raw)| {
+                    normalise::message_outcome(event, raw, "u1", DedupeId([7; 16]), 0, &tokens)
+                })
                 .collect()
         });
         clocks[3].time(|| outcomes.iter().for_each(|outcome| drop(black_box(codec::encode(outcome)))));

@@ -74,7 +74,7 @@ fn the_writer_of_a_parent_test() {
         for customer in touched(number) {
             batch.put_customer(customer.to_string().as_bytes(), Some(&value(number)));
         }
-        batch.put_run(&Run { bucket: DAY, appended: 0, ids: ids(number).map(|id| id.0).collect() });
+        batch.put_run(&Run { bucket: DAY, appended: 0, ids: ids(number).map(Into::into).collect() });
         batch.put_progress(&ChangelogPositions::new(NextOffset(number), NextOffset(0)));
         batch.write().expect("writes");
         writeln!(out, "{number}").expect("somebody listens");

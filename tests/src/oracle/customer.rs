@@ -14,6 +14,8 @@ pub(super) fn traits(key: &str, events: &[Event]) -> CustomerTraits {
     let knows_consent = events.iter().any(|event| is_unsubscribed(event) || is_subscribed(event));
     let bounce = latest(events, is_bounce);
     let complaints = events.iter().filter(|event| event.is_email("spammed")).count();
+    let shows_deliverability =
+        |event: &Event| is_bounce(event) || is_complaint(event) || clears(event) || is_engagement(event);
     let (bounced, complained) = (stands(bounce, latest(events, clears)), complaints > 0);
     let at = |fact: Option<&Event>| fact.map(|event| event.at_ms);
     let unsubscribe = latest(events, is_unsubscribed);
@@ -25,7 +27,7 @@ pub(super) fn traits(key: &str, events: &[Event]) -> CustomerTraits {
         spam_complaint: knows_email.then_some(complained),
         spam_complaint_at: at(latest(events, is_complaint)),
         complaint_count: knows_email.then_some(i64::try_from(complaints).expect("a count fits")),
-        email_deliverable: knows_email.then_some(!bounced && !complained),
+        email_deliverable: events.iter().any(shows_deliverability).then_some(!bounced && !complained),
         unsubscribed: knows_consent.then_some(stands(unsubscribe, latest(events, is_subscribed))),
         unsubscribed_at: at(unsubscribe),
         last_email_click_at: at(latest(events, is_human_click)),

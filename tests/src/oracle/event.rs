@@ -1,6 +1,7 @@
 //! An event as the oracle reads it.
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::Row;
 use super::person::{self, Customer};
@@ -8,10 +9,15 @@ use super::person::{self, Customer};
 /// Consent, not a message: these metrics are no outcome of e-mail whatever channel they name.
 const CONSENT: [&str; 2] = ["subscribed", "cio_subscription_preferences_changed"];
 
+/// The source that the deployments of the tests have.
+const SOURCE: &[u8] = b"default";
+
 /// What the rules ask of an event.
 #[derive(Clone, Debug)]
 pub(super) struct Event {
     pub(super) id: String,
+    /// The identity of the outcome that it becomes.
+    pub(super) outcome_id: String,
     pub(super) channel: String,
     pub(super) metric: String,
     pub(super) at_ms: i64,
@@ -41,8 +47,10 @@ impl Event {
             _ => said("machine"),
         };
         let recipient = text(&data["recipient"]).filter(|_| channel == "email");
+        let customer = person::customer(data, recipient.as_deref(), &id);
         Event {
-            customer: person::customer(data, recipient.as_deref(), &id),
+            outcome_id: outcome_id(&id, &customer.key),
+            customer,
             recipient_token: recipient.as_deref().map(person::token),
             delivery_id: text(&data["delivery_id"]),
             at_ms: seconds * 1_000,
@@ -72,6 +80,28 @@ impl Event {
             delivery_id: self.delivery_id.clone(),
         }
     }
+}
+
+/// The customer's event: half a SHA-256 over parts, each after its length. The ids that are unique by
+/// themselves (ULIDs, UUIDs) stand alone, any other with its source.
+fn outcome_id(id: &str, customer: &str) -> String {
+    let is_unique = id.len() == 26 || id.len() == 36 && id.matches('-').count() == 4;
+    let event = if is_unique {
+        half_hash(&[b"ev", id.as_bytes()])
+    } else {
+        half_hash(&[b"ev", SOURCE, id.as_bytes()])
+    };
+    let outcome = half_hash(&[b"cust", &event, customer.as_bytes()]);
+    outcome.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn half_hash(parts: &[&[u8]]) -> Vec<u8> {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(u32::try_from(part.len()).expect("parts are short").to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize()[..16].to_vec()
 }
 
 /// Null and "" are absent; a number is its JSON text.

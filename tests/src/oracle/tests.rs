@@ -44,6 +44,28 @@ fn a_bounce_stands_until_something_later_clears_it() {
 }
 
 #[test]
+fn an_address_is_deliverable_only_once_something_arrived() {
+    let of = |metric| traits(&[event("e", "email", metric, 10, &json!({}))]).email_deliverable;
+    for metric in [
+        "drafted",
+        "attempted",
+        "sent",
+        "deferred",
+        "failed",
+        "dropped",
+        "undeliverable",
+        "unsubscribed",
+        "subscribed",
+    ] {
+        assert_eq!(of(metric), None, "{metric}");
+    }
+    for metric in ["delivered", "opened", "clicked", "converted"] {
+        assert_eq!(of(metric), Some(true), "{metric}");
+    }
+    assert_eq!((of("bounced"), of("spammed")), (Some(false), Some(false)));
+}
+
+#[test]
 fn a_machine_clears_nothing_and_engages_nobody() {
     let bounce = event("b", "email", "bounced", 10, &json!({}));
     let click = |machine: Value| event("c", "email", "clicked", 20, &json!({ "machine": machine }));
@@ -82,6 +104,14 @@ fn at_one_time_the_more_restrictive_metric_is_the_last() {
     let at = |id: &str, metric: &str| event(id, "email", metric, 10, &json!({}));
     assert_eq!(traits(&[at("9", "sent"), at("1", "dropped")]).last_email_metric.as_deref(), Some("dropped"));
     assert_eq!(traits(&[at("9", "novel"), at("1", "drafted")]).last_email_metric.as_deref(), Some("drafted"));
+}
+
+/// Computed with Python's hashlib.
+#[test]
+fn an_outcome_has_an_id_of_its_customer_and_its_event() {
+    let ids = |id: &str| oracle(&[event(id, "email", "sent", 10, &json!({}))]).rows().keys().next().cloned();
+    assert_eq!(ids("7").as_deref(), Some("de796896d6e877b63fca30ff0ced7c0c"));
+    assert_eq!(ids("01E4C4CT6YDC7Y5M7FE1GWWPQJ").as_deref(), Some("7b0a306e83fd0e7a5e1fdf8a99393674"));
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::wait::await_that;
 /// If that is so, or Kafka fails.
 pub fn assert_held(deployment: &Deployment, oracle: &Oracle) {
     let outcomes = deployment.topic(Topic::Warehouse).decoded::<MessageOutcome<'static>>();
-    let outcomes = outcomes.into_iter().map(|outcome| (outcome.event_id.to_string(), row_of(outcome)));
+    let outcomes = outcomes.into_iter().map(|outcome| (outcome.outcome_id.to_string(), row_of(outcome)));
     assert_none("warehouse topic", &differences_each_once(oracle.rows(), outcomes.collect()));
 
     let traits = deployment.topic(Topic::Trait).latest::<CustomerTraits>();

@@ -7,6 +7,7 @@
 //! buy nothing but a slower disk.
 
 mod error;
+mod migration;
 mod prune;
 mod row;
 mod schema;

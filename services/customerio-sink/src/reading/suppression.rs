@@ -7,6 +7,7 @@ use customerio::Attribute;
 use customerio::limit::ATTRIBUTE_VALUE_BYTES_MAX;
 use customerio::operation::Attributes;
 use schemas::record::{Suppression, SuppressionEntry};
+use schemas::vocabulary::{channel, scope, state};
 
 use super::traits::date;
 
@@ -33,7 +34,8 @@ pub(super) fn attributes(suppression: &Suppression) -> Attributes {
 
 /// A state that this version doesn't know counts as active, which is the safer choice.
 fn forbids_email(entry: &SuppressionEntry) -> bool {
-    entry.state != "lifted" && (entry.channel == "email" || entry.channel == "all" || entry.scope == "person")
+    let of_channel = [channel::EMAIL, channel::ALL_CHANNELS].contains(&entry.channel.as_str());
+    entry.state != state::LIFTED && (of_channel || entry.scope == scope::PERSON)
 }
 
 /// As many whole reasons as an attribute's value holds.

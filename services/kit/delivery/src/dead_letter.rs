@@ -5,16 +5,11 @@ use std::time::Duration;
 use kafka::publisher::Limits;
 use kafka::{Connection, Incoming, Outgoing, PublishError, Publisher};
 use lifecycle::clock;
-use schemas::record::DeadLetter;
-use schemas::{codec, header};
-use sha2::{Digest, Sha256};
+use schemas::dead_letter::{Draft, Extent, Origin};
+use schemas::header;
 
 use crate::metric;
 use crate::sink::Rejection;
-
-/// Bytes kept of a value. Of a longer one its length and hash say which it was; its origin says where to read
-/// it whole.
-pub const BYTES_MAX: usize = 64 << 10;
 
 /// A publisher fit for dead letters: few records, each waited for.
 ///
@@ -54,9 +49,7 @@ impl DeadLetters {
     /// Where it isn't acknowledged. Trying again is right: the caller waits, and stays in its group
     /// meanwhile.
     pub fn write(&self, record: &Incoming, rejection: &Rejection) -> Result<(), PublishError> {
-        let dead_letter = dead_letter(self.stage, record, rejection, clock::now_ms());
-        let value = codec::encode(&dead_letter).map_err(|_| PublishError::Rejected { code: "Encode" })?;
-        let written = self.publish(record, &value);
+        let written = self.publish(record, &draft(self.stage, record, rejection, clock::now_ms()));
         match &written {
             Ok(()) => {
                 let labels = [("stage", self.stage), ("reason", rejection.reason)];
@@ -72,49 +65,45 @@ impl DeadLetters {
 
     /// On the record's own partition number, as all of a customer's records are; a record without key has no
     /// such place.
-    fn publish(&self, record: &Incoming, value: &[u8]) -> Result<(), PublishError> {
-        let event_id = event_id(record);
-        let key = record.key.as_deref().or(event_id);
-        let headers = event_id.map(|id| (header::EVENT_ID, id));
+    fn publish(&self, record: &Incoming, draft: &Draft<'_>) -> Result<(), PublishError> {
+        let value = draft.value().map_err(|_| PublishError::Rejected { code: "Encode" })?;
+        let headers: Vec<_> = draft.headers().collect();
         let delivery = self.publisher.publish(&Outgoing {
             topic: &self.topic,
             partition: record.key.as_ref().map(|_| record.partition),
-            key,
-            value: Some(value),
-            headers: headers.as_slice(),
+            key: draft.key(),
+            value: Some(&value),
+            headers: &headers,
         })?;
         delivery.wait().map(|_| ())
     }
 }
 
 /// The dead letter of `record`. Pure.
-fn dead_letter(stage: &str, record: &Incoming, rejection: &Rejection, now_ms: i64) -> DeadLetter {
-    let value = record.value.as_deref().unwrap_or_default();
-    let kept = &value[..value.len().min(BYTES_MAX)];
-    DeadLetter {
-        stage: stage.to_owned(),
-        reason: rejection.reason.to_owned(),
-        detail: rejection.detail.clone(),
-        event_id: event_id(record).and_then(|id| String::from_utf8(id.to_vec()).ok()),
-        origin_topic: Some(record.topic.to_string()),
-        origin_partition: Some(i64::from(record.partition)),
-        origin_offset: Some(record.offset.0),
+fn draft<'a>(stage: &'a str, record: &'a Incoming, rejection: &'a Rejection, now_ms: i64) -> Draft<'a> {
+    Draft {
+        stage,
+        reason: rejection.reason,
+        detail: rejection.detail.as_deref(),
+        event_id: event_id(record),
+        origin: Some(Origin { topic: &record.topic, partition: record.partition, offset: record.offset.0 }),
         source: None,
-        kept_at: now_ms,
-        key: record.key.clone(),
-        bytes: kept.to_vec(),
-        length: i64::try_from(value.len()).unwrap_or(i64::MAX),
-        sha256: (kept.len() < value.len()).then(|| Sha256::digest(value).to_vec()),
+        kept_at_ms: now_ms,
+        customer_key: record.key.as_deref(),
+        bytes: record.value.as_deref().unwrap_or_default(),
+        extent: Extent::Head,
     }
 }
 
-fn event_id(record: &Incoming) -> Option<&[u8]> {
-    record.headers.iter().find(|(name, _)| name == header::EVENT_ID).map(|(_, id)| id.as_slice())
+fn event_id(record: &Incoming) -> Option<&str> {
+    let header = record.headers.iter().find(|(name, _)| name == header::EVENT_ID)?;
+    std::str::from_utf8(&header.1).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use kafka::RecordOffset;
+    use schemas::vocabulary::stage;
 
     use super::*;
 
@@ -134,7 +123,8 @@ mod tests {
     #[test]
     fn s4_a_dead_letter_says_where_it_comes_from_and_why() {
         let rejection = Rejection::explained("malformed", "body");
-        let letter = dead_letter("customerio-sink", &record(Some(b"{}".to_vec())), &rejection, 9);
+        let record = record(Some(b"{}".to_vec()));
+        let letter = draft(stage::CUSTOMERIO_SINK, &record, &rejection, 9).letter();
         assert_eq!((letter.stage.as_str(), letter.reason.as_str()), ("customerio-sink", "malformed"));
         assert_eq!(letter.origin_topic.as_deref(), Some("outcomes.trait.v1"));
         assert_eq!((letter.origin_partition, letter.origin_offset), (Some(3), Some(41)));
@@ -142,18 +132,25 @@ mod tests {
         assert_eq!((letter.bytes.as_slice(), letter.length, letter.sha256), (b"{}".as_slice(), 2, None));
     }
 
+    /// The key is the customer's, and the partition is the record's. A record without a key lies where its
+    /// event id says, or anywhere.
     #[test]
-    fn a_long_value_is_cut_and_named_by_its_hash() {
-        let whole = vec![7; BYTES_MAX + 1];
-        let rejection = Rejection::plain("too_large");
-        let letter = dead_letter("bigquery-sink", &record(Some(whole.clone())), &rejection, 9);
-        assert_eq!((letter.bytes.len(), letter.length), (BYTES_MAX, 65_537));
-        assert_eq!(letter.sha256, Some(Sha256::digest(&whole).to_vec()));
+    fn the_key_is_the_records_else_its_events() {
+        let rejection = Rejection::plain("malformed");
+        let key =
+            |record: &Incoming| draft(stage::BIGQUERY_SINK, record, &rejection, 9).key().map(<[u8]>::to_vec);
+        let mut record = record(None);
+        assert_eq!(key(&record), Some(b"u-1".to_vec()));
+        record.key = None;
+        assert_eq!(key(&record), Some(b"01J".to_vec()));
+        record.headers.clear();
+        assert_eq!(key(&record), None);
     }
 
     #[test]
     fn a_tombstone_is_kept_without_bytes() {
-        let letter = dead_letter("bigquery-sink", &record(None), &Rejection::plain("unexpected"), 9);
+        let (record, rejection) = (record(None), Rejection::plain("unexpected"));
+        let letter = draft(stage::BIGQUERY_SINK, &record, &rejection, 9).letter();
         assert!(letter.bytes.is_empty() && letter.length == 0);
     }
 }

@@ -1,15 +1,13 @@
 //! Dead letters: records that the processor can't apply.
 
 use kafka::Incoming;
-use schemas::codec::{self, EncodeError};
-use schemas::record::{DeadLetter, RawView};
+use schemas::codec::EncodeError;
+use schemas::dead_letter::{Draft, Extent, Origin};
+use schemas::record::RawView;
 use schemas::topic::Topic;
+use schemas::vocabulary::{dead_letter_reason, stage};
 
-use super::{Output, TEXT_BYTES_MAX};
-
-/// How much of a record a dead letter keeps, and the longest key that it has, in bytes. So a dead letter
-/// always fits its topic.
-const DEAD_LETTER_BYTES_MAX: usize = 64 << 10;
+use super::Output;
 
 /// Why a record becomes a dead letter, and what is known about the record.
 pub(super) struct DeadLetterDraft {
@@ -26,40 +24,43 @@ impl DeadLetterDraft {
 
     /// For a record that is a readable raw record.
     pub(super) fn of_raw(reason: &'static str, raw: &RawView<'_>) -> Self {
-        let short = |text: &str| (text.len() <= TEXT_BYTES_MAX).then(|| text.to_owned());
-        Self { reason, event_id: short(raw.event_id), source: short(raw.source) }
+        // An empty id is none.
+        let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Self { reason, event_id: given(raw.event_id), source: given(raw.source) }
     }
 
     /// For a record on which our own code panics.
     pub(super) fn poison(raw: Option<&RawView<'_>>) -> Self {
-        raw.map_or_else(|| Self::new("poison"), |raw| Self::of_raw("poison", raw))
+        let reason = dead_letter_reason::POISON;
+        raw.map_or_else(|| Self::new(reason), |raw| Self::of_raw(reason, raw))
     }
 
     /// The dead letter of `record`; `clock_ms` is the partition's clock, Unix milliseconds.
+    ///
+    /// Its key is the record's, else the event id. It goes to its input's partition number, as every output
+    /// does.
     pub(super) fn output(&self, record: &Incoming, clock_ms: i64) -> Result<Output, EncodeError> {
-        let bytes = record.value.as_deref().unwrap_or_default();
-        let kept = &bytes[..bytes.len().min(DEAD_LETTER_BYTES_MAX)];
-        let key = record.key.clone().filter(|key| key.len() <= DEAD_LETTER_BYTES_MAX);
-        let letter = DeadLetter {
-            stage: "processor".to_owned(),
-            reason: self.reason.to_owned(),
-            event_id: self.event_id.clone(),
-            origin_topic: Some(record.topic.to_string()),
-            origin_partition: Some(i64::from(record.partition)),
-            origin_offset: Some(record.offset.0),
-            source: self.source.clone(),
-            kept_at: clock_ms,
-            key: key.clone(),
-            bytes: kept.to_vec(),
-            length: i64::try_from(bytes.len()).unwrap_or(i64::MAX),
-            sha256: (kept.len() < bytes.len()).then(|| schemas::id::sha256(bytes)),
-            ..DeadLetter::default()
+        let draft = Draft {
+            stage: stage::PROCESSOR,
+            reason: self.reason,
+            detail: None,
+            event_id: self.event_id.as_deref(),
+            origin: Some(Origin {
+                topic: &record.topic,
+                partition: record.partition,
+                offset: record.offset.0,
+            }),
+            source: self.source.as_deref(),
+            kept_at_ms: clock_ms,
+            customer_key: record.key.as_deref(),
+            bytes: record.value.as_deref().unwrap_or_default(),
+            extent: Extent::Head,
         };
         Ok(Output {
             topic: Topic::DeadLetter,
-            key,
-            value: Some(codec::encode(&letter)?),
-            headers: Vec::new(),
+            key: draft.key().map(<[u8]>::to_vec),
+            value: Some(draft.value()?),
+            headers: draft.headers().map(|(name, value)| (name, value.to_vec())).collect(),
         })
     }
 }

@@ -4,10 +4,11 @@
 
 use kafka::Incoming;
 use schemas::codec::{self, EncodeError};
-use schemas::header::{EVENT_ID, TRACEPARENT};
+use schemas::header::{EVENT_ID, OUTCOME_ID, TRACEPARENT};
 use schemas::record::RawView;
 use schemas::token::TokenKey;
 use schemas::topic::{RECORD_BYTES_MAX, Topic};
+use schemas::vocabulary::dead_letter_reason;
 
 use super::customers::Customers;
 use super::dead_letter::DeadLetterDraft;
@@ -49,28 +50,33 @@ pub(super) fn interpret<'a>(
 ) -> Result<Interpreted<'a>, EncodeError> {
     #[cfg(test)]
     super::tests::panic_if_planted(&input.event);
+    let Input { event, raw, customer_id, sighting, .. } = input;
     let outcome =
-        normalise::message_outcome(&input.event, &input.raw, input.customer_id, record.timestamp_ms, tokens);
+        normalise::message_outcome(event, raw, customer_id, sighting.id, record.timestamp_ms, tokens);
     buffer.clear();
     codec::encode_into(&outcome, buffer)?;
     if buffer.len() + input.key.len() + RECORD_OVERHEAD_BYTES > RECORD_BYTES_MAX as usize {
-        return Ok(Interpreted::DeadLetter(DeadLetterDraft::of_raw("too_large", &input.raw)));
+        return Ok(Interpreted::DeadLetter(DeadLetterDraft::of_raw(
+            dead_letter_reason::TOO_LARGE,
+            &input.raw,
+        )));
     }
     let customer = input.is_person.then(|| customers.with(input.key, &normalise::fact(&outcome)));
     let outcome = Output {
         topic: Topic::Warehouse,
         key: Some(input.key.to_vec()),
         value: Some(buffer.clone()),
-        headers: headers(&input.raw, record),
+        headers: headers(raw, &outcome.outcome_id, record),
     };
     Ok(Interpreted::Effect { outcome, customer })
 }
 
-fn headers(raw: &RawView<'_>, record: &Incoming) -> Vec<(&'static str, Vec<u8>)> {
+fn headers(raw: &RawView<'_>, outcome_id: &str, record: &Incoming) -> Vec<(&'static str, Vec<u8>)> {
     let fits = |value: &[u8]| value.len() <= TEXT_BYTES_MAX;
     let traceparent = record.headers.iter().find(|(name, value)| name == TRACEPARENT && fits(value));
-    let mut headers = Vec::with_capacity(2);
+    let mut headers = Vec::with_capacity(3);
     headers.push((EVENT_ID, raw.event_id.as_bytes().to_vec()));
+    headers.push((OUTCOME_ID, outcome_id.as_bytes().to_vec()));
     headers.extend(traceparent.map(|(_, value)| (TRACEPARENT, value.clone())));
     headers
 }

@@ -6,10 +6,12 @@ use schemas::codec::{self, DecodeError};
 use schemas::id::{DedupeId, EVENT_ID_BYTES_MAX};
 use schemas::key::Holder;
 use schemas::record::RawView;
+use schemas::vocabulary::{dead_letter_reason as reason, kind};
 use webhook::event::Event;
 
 use super::Rules;
 use super::dead_letter::DeadLetterDraft;
+use crate::domain::event::content::ContentHash;
 use crate::domain::time::window::{self, Sighting};
 
 /// A raw record that can be applied.
@@ -39,31 +41,32 @@ impl<'a> Input<'a> {
         clock_ms: i64,
     ) -> Result<Self, Rejection> {
         let dead = |reason| Rejection::DeadLetter(DeadLetterDraft::new(reason));
-        let value = record.value.as_deref().ok_or_else(|| dead("no_value"))?;
+        let value = record.value.as_deref().ok_or_else(|| dead(reason::NO_VALUE))?;
         let raw: RawView<'a> = match codec::view(value) {
             Ok(raw) => raw,
             // During a rolling upgrade an older processor must not turn the newer gateway's good events into
             // dead letters.
             Err(error @ DecodeError::UnknownFingerprint(_)) => return Err(Rejection::UnknownSchema(error)),
-            Err(_) => return Err(dead("malformed_record")),
+            Err(_) => return Err(dead(reason::MALFORMED_RECORD)),
         };
         let dead = |reason| Rejection::DeadLetter(DeadLetterDraft::of_raw(reason, &raw));
-        let key = record.key.as_deref().ok_or_else(|| dead("no_key"))?;
-        let holder = Holder::parse(key).ok_or_else(|| dead("foreign_key"))?;
-        let customer_id = std::str::from_utf8(key).map_err(|_| dead("foreign_key"))?;
+        let key = record.key.as_deref().ok_or_else(|| dead(reason::NO_KEY))?;
+        let holder = Holder::parse(key).ok_or_else(|| dead(reason::FOREIGN_KEY))?;
+        let customer_id = std::str::from_utf8(key).map_err(|_| dead(reason::FOREIGN_KEY))?;
         if schemas::partition::of(key, rules.partitions) != partition {
-            return Err(dead("wrong_partition"));
+            return Err(dead(reason::WRONG_PARTITION));
         }
-        if raw.kind != "webhook" {
-            return Err(dead("unsupported_kind"));
+        if raw.kind != kind::WEBHOOK {
+            return Err(dead(reason::UNSUPPORTED_KIND));
         }
-        let id = <[u8; 16]>::try_from(raw.id).map_err(|_| dead("no_id"))?;
+        let id = <[u8; 16]>::try_from(raw.id).map_err(|_| dead(reason::NO_ID))?;
         if raw.event_id.is_empty() || raw.event_id.len() > EVENT_ID_BYTES_MAX {
-            return Err(dead("no_id"));
+            return Err(dead(reason::NO_ID));
         }
         let event = Event::parse(raw.bytes).map_err(|unread| dead(unread.code()))?;
         let sighting = Sighting {
             id: DedupeId(id).of_customer(key),
+            content: ContentHash::of(&event),
             day: event.time.known_ms().map(window::day),
             now: window::day(clock_ms),
         };

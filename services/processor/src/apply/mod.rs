@@ -15,15 +15,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bumpalo::Bump;
 use kafka::{Incoming, NextOffset, RecordOffset};
 use schemas::codec::{DecodeError, EncodeError};
+use schemas::id::DedupeId;
 use schemas::token::TokenKey;
 use schemas::topic::Topic;
+use schemas::vocabulary::dead_letter_reason;
 use thiserror::Error;
 
 use self::customers::Customers;
 use self::dead_letter::DeadLetterDraft;
 use self::event::Interpreted;
 use self::input::{Input, Rejection};
-use crate::domain::time::window::{Sighting, Window};
+use crate::domain::time::window::{Seen, Sighting, Window};
 use crate::state::format;
 use crate::state::meta::Meta;
 use crate::state::overlay::Overlay;
@@ -90,6 +92,8 @@ pub struct Applied {
     pub outputs: Vec<Output>,
     /// What became of the input.
     pub counts: Counts,
+    /// Ids that came again with other content. Their records became dead letters.
+    pub reused_ids: Vec<DedupeId>,
     /// The record before which the partition must stop because its schema is unknown, and the error.
     pub stopped: Option<(RecordOffset, DecodeError)>,
 }
@@ -151,6 +155,7 @@ pub fn apply(
         overlay: Overlay::new(*meta),
         outputs: Vec::with_capacity(records.len()),
         counts: Counts::default(),
+        reused_ids: Vec::new(),
         customers: Customers::new(&arena),
         buffer: Vec::new(),
     };
@@ -170,10 +175,10 @@ pub fn apply(
     if cursor.stopped.is_none() {
         applier.take_timers(due)?;
     }
-    let Applier { mut overlay, mut outputs, mut counts, customers, .. } = applier;
+    let Applier { mut overlay, mut outputs, mut counts, reused_ids, customers, .. } = applier;
     counts.timers = customers.publish(due.now_ms, &mut overlay, &mut outputs)?;
     overlay.finish(meta.followed_by(cursor.next, cursor.clock_ms));
-    Ok(Applied { overlay, outputs, counts, stopped: cursor.stopped })
+    Ok(Applied { overlay, outputs, counts, reused_ids, stopped: cursor.stopped })
 }
 
 impl Applied {
@@ -206,6 +211,7 @@ struct Applier<'a> {
     overlay: Overlay,
     outputs: Vec<Output>,
     counts: Counts,
+    reused_ids: Vec<DedupeId>,
     customers: Customers<'a>,
     /// Reused for encoding each outcome.
     buffer: Vec<u8>,
@@ -237,19 +243,31 @@ impl<'a> Applier<'a> {
     fn apply_all(&mut self, readings: &[Reading<'a>]) -> Result<(), ApplyError> {
         let inputs = || readings.iter().filter_map(|reading| reading.input.as_ref().ok());
         let sightings: Vec<Sighting> = inputs().map(|input| input.sighting).collect();
-        let on_disk = self.store.remembers(self.rules.window, &sightings)?;
-        let new = inputs().zip(&on_disk).filter(|(input, is_known)| input.is_person && !**is_known);
+        let on_disk = self.store.seen(self.rules.window, &sightings)?;
+        let new = inputs().zip(&on_disk).filter(|(input, seen)| input.is_person && **seen == Seen::Never);
         self.customers.fetch(self.store, new.map(|(input, _)| input.key))?;
         // `on_disk` has one answer for each readable record, in the same order.
         let mut on_disk = on_disk.into_iter();
         for Reading { record, clock_ms, input } in readings {
-            let is_on_disk = input.is_ok() && on_disk.next() == Some(true);
-            match input {
-                Ok(input) if is_on_disk || self.overlay.knows(self.rules.window, &input.sighting) => {
-                    self.counts.duplicate += 1;
+            let input = match input {
+                Ok(input) => input,
+                Err(draft) => {
+                    self.dead_letter(record, *clock_ms, draft)?;
+                    continue;
                 }
-                Ok(input) => self.apply_new(record, *clock_ms, input)?,
-                Err(draft) => self.dead_letter(record, *clock_ms, draft)?,
+            };
+            let seen = match on_disk.next().unwrap_or(Seen::Never) {
+                Seen::Never => self.overlay.seen(self.rules.window, &input.sighting),
+                seen => seen,
+            };
+            match seen {
+                Seen::Never => self.apply_new(record, *clock_ms, input)?,
+                Seen::AsCopy => self.counts.duplicate += 1,
+                Seen::AsAnother => {
+                    self.reused_ids.push(input.sighting.id);
+                    let draft = DeadLetterDraft::of_raw(dead_letter_reason::ID_REUSED, &input.raw);
+                    self.dead_letter(record, *clock_ms, &draft)?;
+                }
             }
         }
         Ok(())

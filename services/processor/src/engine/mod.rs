@@ -37,6 +37,7 @@ mod control;
 mod lag;
 mod partition;
 mod report;
+mod reused;
 mod schedule;
 mod watch;
 mod worker;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use kafka::Incoming;
 
 use super::batch::RecordBatch;
+use super::reused::ReusedIds;
 use super::watch::activity::{Activity, Task};
 use super::{SessionError, report};
 use crate::apply::{self, Applied, ApplyContext, DueTimers, Rules};
@@ -34,6 +35,7 @@ pub(super) struct OwnedPartition {
     unproven_ends: Option<ChangelogPositions>,
     /// The day for which old ids were last forgotten.
     expired: Option<Day>,
+    reused: ReusedIds,
 }
 
 /// What is to be committed for a partition.
@@ -65,6 +67,7 @@ impl OwnedPartition {
             next_timer_ms,
             unproven_ends: None,
             expired: None,
+            reused: ReusedIds::default(),
         })
     }
 
@@ -97,6 +100,7 @@ impl OwnedPartition {
 
     /// A transaction of this partition is committed and on disk.
     pub(super) fn settle(&mut self, applied: &Applied, due: &DueTimers) -> Result<(), StoreError> {
+        self.reused.log(self.number, &applied.reused_ids);
         self.meta = *applied.overlay.meta();
         if let Some(ends) = self.unproven_ends.take() {
             self.store.note_progress(&ends)?;

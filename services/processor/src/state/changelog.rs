@@ -6,18 +6,23 @@
 //! | state | `00` | the [`Meta`], last in each transaction |
 //! | state | `02` | the [`Baseline`], where an operator has reset the partition |
 //! | dedupe | `00` | one [`Chunk`] per transaction: its new ids and its meta |
+//!
+//! Every value begins with a format byte.
 
 use schemas::id::DedupeId;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::meta::{Incarnation, Meta};
+use crate::domain::event::content::ContentHash;
 use crate::domain::time::window::Day;
 
 const CUSTOMER: u8 = 1;
 const META: u8 = 0;
 const BASELINE: u8 = 2;
 const FORMAT: u8 = 1;
+/// Chunks of format 1 have no [`ContentHash`].
+const CHUNK_FORMAT: u8 = 2;
 
 /// The key of [`Meta`] in the state changelog.
 pub const META_KEY: &[u8] = &[META];
@@ -129,13 +134,59 @@ pub struct Run {
     /// For the late bucket, the day on which the ids were appended; otherwise 0.
     pub appended: Day,
     /// The ids, ascending.
-    pub ids: Vec<[u8; 16]>,
+    pub ids: Vec<SeenId>,
 }
 
-impl Run {
-    /// The ids.
-    pub fn ids(&self) -> impl Iterator<Item = DedupeId> + '_ {
-        self.ids.iter().map(|id| DedupeId(*id))
+/// The id of an event that took effect, and what the event said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SeenId {
+    id: [u8; 16],
+    /// What the event said.
+    pub content: ContentHash,
+}
+
+impl SeenId {
+    /// The id of an event that said `content`.
+    #[must_use]
+    pub fn new(id: DedupeId, content: ContentHash) -> Self {
+        Self { id: id.0, content }
+    }
+
+    /// The id.
+    #[must_use]
+    pub fn id(self) -> DedupeId {
+        DedupeId(self.id)
+    }
+}
+
+/// An id of which nothing else is known.
+impl From<DedupeId> for SeenId {
+    fn from(id: DedupeId) -> Self {
+        Self::new(id, ContentHash::UNKNOWN)
+    }
+}
+
+/// A chunk of format 1.
+#[derive(Deserialize)]
+struct ChunkV1 {
+    meta: Meta,
+    previous_clock_ms: i64,
+    runs: Vec<RunV1>,
+}
+
+#[derive(Deserialize)]
+struct RunV1 {
+    bucket: Day,
+    appended: Day,
+    ids: Vec<[u8; 16]>,
+}
+
+impl From<ChunkV1> for Chunk {
+    fn from(chunk: ChunkV1) -> Self {
+        let ids = |ids: Vec<[u8; 16]>| ids.into_iter().map(|id| DedupeId(id).into()).collect();
+        let run = |RunV1 { bucket, appended, ids: of_run }| Run { bucket, appended, ids: ids(of_run) };
+        let ChunkV1 { meta, previous_clock_ms, runs } = chunk;
+        Self { meta, previous_clock_ms, runs: runs.into_iter().map(run).collect() }
     }
 }
 
@@ -143,22 +194,29 @@ impl Chunk {
     /// The chunk's bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        postcard::to_extend(self, vec![FORMAT]).expect("a chunk has only plain fields")
+        postcard::to_extend(self, vec![CHUNK_FORMAT]).expect("a chunk has only plain fields")
     }
 
-    /// Reads a chunk.
+    /// Reads a chunk of any format.
     ///
     /// # Errors
     /// Where the format is unknown or the bytes are damaged.
     pub fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
-        decode(bytes)
+        match bytes {
+            [CHUNK_FORMAT, ..] => decode_as(CHUNK_FORMAT, bytes),
+            _ => decode::<ChunkV1>(bytes).map(Self::from),
+        }
     }
 }
 
 fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Unreadable> {
+    decode_as(FORMAT, bytes)
+}
+
+fn decode_as<'a, T: Deserialize<'a>>(known: u8, bytes: &'a [u8]) -> Result<T, Unreadable> {
     let unreadable = Unreadable { format: bytes.first().copied(), length: bytes.len() };
     match bytes {
-        [FORMAT, body @ ..] => postcard::from_bytes(body).map_err(|_| unreadable),
+        [format, body @ ..] if *format == known => postcard::from_bytes(body).map_err(|_| unreadable),
         _ => Err(unreadable),
     }
 }
@@ -183,13 +241,24 @@ mod tests {
     fn the_bytes_of_a_chunk_stay_as_they_are() {
         let meta =
             Meta::beginning(Incarnation::new([7; 16]), NextOffset(40)).followed_by(NextOffset(42), 1_000);
-        let runs = vec![Run { bucket: 20_000, appended: 0, ids: vec![[1; 16], [2; 16]] }];
-        let chunk = Chunk { meta, previous_clock_ms: 900, runs };
-        let bytes = chunk.encode();
+        let chunk = |contents: [ContentHash; 2]| {
+            let ids = [[1; 16], [2; 16]].into_iter().zip(contents);
+            let ids = ids.map(|(id, content)| SeenId::new(DedupeId(id), content)).collect();
+            Chunk { meta, previous_clock_ms: 900, runs: vec![Run { bucket: 20_000, appended: 0, ids }] }
+        };
+        let today = chunk([[0xa1, 0xb2], [0, 1]].map(ContentHash::from_bytes));
+        let bytes = today.encode();
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, include_str!("chunk_v1.hex").trim());
-        assert_eq!(Chunk::decode(&bytes), Ok(chunk));
+        assert_eq!(hex, include_str!("chunk_v2.hex").trim());
+        assert_eq!(Chunk::decode(&bytes), Ok(today));
         assert!(Chunk::decode(&bytes[..bytes.len() - 1]).is_err());
-        assert!(Chunk::decode(&[2]).is_err() && Chunk::decode(&[]).is_err());
+        assert!(Chunk::decode(&[3]).is_err() && Chunk::decode(&[]).is_err());
+
+        let digits = include_str!("chunk_v1.hex").trim().as_bytes().chunks(2);
+        let byte = |pair| u8::from_str_radix(std::str::from_utf8(pair).expect("ASCII"), 16).expect("hex");
+        let first: Vec<u8> = digits.map(byte).collect();
+        assert_eq!(Chunk::decode(&first), Ok(chunk([ContentHash::UNKNOWN; 2])));
+        assert!(Chunk::decode(&first[..first.len() - 1]).is_err());
+        assert_eq!(bytes.len(), first.len() + 2 * 2, "two bytes per id");
     }
 }

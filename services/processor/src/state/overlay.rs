@@ -1,23 +1,24 @@
 //! The changes of the transaction that is being made. They are looked up before the disk, and written to it
 //! only after the commit.
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use schemas::id::DedupeId;
 
-use super::changelog::{Chunk, Run};
+use super::changelog::{Chunk, Run, SeenId};
 use super::format;
 use super::meta::Meta;
 use super::timer::Timer;
 use crate::domain::customer::Customer;
-use crate::domain::time::window::{Day, LATE, Sighting, Window};
+use crate::domain::event::content::ContentHash;
+use crate::domain::time::window::{Day, LATE, Seen, Sighting, Window};
 
 /// What a transaction changes in one partition.
 #[derive(Debug)]
 pub struct Overlay {
     meta: Meta,
     previous: Meta,
-    days: HashSet<(Day, DedupeId)>,
-    late: HashMap<DedupeId, Day>,
+    days: HashMap<(Day, DedupeId), ContentHash>,
+    late: HashMap<DedupeId, (Day, ContentHash)>,
     customers: Vec<(Box<[u8]>, Vec<u8>)>,
     runs: Vec<Run>,
     /// Whether each timer is to be in the index.
@@ -31,7 +32,7 @@ impl Overlay {
         Self {
             meta: previous,
             previous,
-            days: HashSet::new(),
+            days: HashMap::new(),
             late: HashMap::new(),
             customers: Vec::new(),
             runs: Vec::new(),
@@ -40,27 +41,30 @@ impl Overlay {
     }
 
     /// Whether an event took effect in this transaction, within the window.
-    /// [`PartitionStore::remembers`](super::store::PartitionStore::remembers) answers the same for the disk.
+    /// [`PartitionStore::seen`](super::store::PartitionStore::seen) answers the same for the disk.
     #[must_use]
-    pub fn knows(&self, window: Window, sighting: &Sighting) -> bool {
+    pub fn seen(&self, window: Window, sighting: &Sighting) -> Seen {
         let Sighting { id, now, .. } = *sighting;
         let place = window.place(sighting.day, now);
-        let in_day =
-            place.day.is_some_and(|day| !window.day_expired(day, now) && self.days.contains(&(day, id)));
-        let in_late = || self.late.get(&id).is_some_and(|appended| !window.late_expired(*appended, now));
-        in_day || (place.late && in_late())
+        let day = place.day.filter(|day| !window.day_expired(*day, now));
+        let in_day = day.and_then(|day| self.days.get(&(day, id)).copied());
+        let in_late = || {
+            let (appended, content) = self.late.get(&id).filter(|_| place.late)?;
+            (!window.late_expired(*appended, now)).then_some(*content)
+        };
+        in_day.or_else(in_late).map_or(Seen::Never, |content| sighting.compared_with(content))
     }
 
     /// Remembers an event that takes effect. An event that becomes a dead letter is never remembered, so that
     /// its redrive counts.
     pub fn remember(&mut self, window: Window, sighting: &Sighting) {
-        let Sighting { id, now, .. } = *sighting;
+        let Sighting { id, content, now, .. } = *sighting;
         let place = window.place(sighting.day, now);
         if place.late {
-            self.late.insert(id, now);
+            self.late.insert(id, (now, content));
         }
         if let Some(day) = place.day.filter(|_| place.remember_day) {
-            self.days.insert((day, id));
+            self.days.insert((day, id), content);
         }
     }
 
@@ -116,12 +120,12 @@ impl Overlay {
     }
 
     fn sorted_runs(&self) -> Vec<Run> {
-        let mut runs: HashMap<(Day, Day), Vec<[u8; 16]>> = HashMap::new();
-        for (day, id) in &self.days {
-            runs.entry((*day, 0)).or_default().push(id.0);
+        let mut runs: HashMap<(Day, Day), Vec<SeenId>> = HashMap::new();
+        for ((day, id), content) in &self.days {
+            runs.entry((*day, 0)).or_default().push(SeenId::new(*id, *content));
         }
-        for (id, appended) in &self.late {
-            runs.entry((LATE, *appended)).or_default().push(id.0);
+        for (id, (appended, content)) in &self.late {
+            runs.entry((LATE, *appended)).or_default().push(SeenId::new(*id, *content));
         }
         let mut runs: Vec<Run> =
             runs.into_iter().map(|((bucket, appended), ids)| Run { bucket, appended, ids }).collect();

@@ -142,9 +142,14 @@ impl Bench {
 
     /// Puts events on raw, each by its number, and waits for the acknowledgements.
     pub(crate) fn publish_events(&self, numbers: impl IntoIterator<Item = u32>) {
+        self.publish_as(numbers, "spammed");
+    }
+
+    /// As [`Self::publish_events`], with this metric.
+    pub(crate) fn publish_as(&self, numbers: impl IntoIterator<Item = u32>, metric: &str) {
         let queued = |number| {
             let key = customer(number);
-            self.publish(partition(&key), &key, &event(number))
+            self.publish(partition(&key), &key, &event(number, metric))
         };
         for delivery in numbers.into_iter().map(queued).collect::<Vec<_>>() {
             delivery.wait().expect("acknowledged");
@@ -221,11 +226,11 @@ pub(crate) fn event_id(number: u32) -> String {
     format!("event-{number}")
 }
 
-/// Every event is a complaint: how many took effect shows in its customer's count.
-pub(crate) fn event(number: u32) -> Vec<u8> {
+/// Nearly every event is a complaint: how many took effect shows in its customer's count.
+fn event(number: u32, metric: &str) -> Vec<u8> {
     let (id, key) = (event_id(number), customer(number));
     let json = format!(
-        r#"{{"event_id":"{id}","object_type":"email","metric":"spammed","timestamp":1767225600,
+        r#"{{"event_id":"{id}","object_type":"email","metric":"{metric}","timestamp":1767225600,
             "data":{{"identifiers":{{"id":"{key}"}},"delivery_id":"d","recipient":"ada@example.com"}}}}"#
     );
     let bytes = json.into_bytes();

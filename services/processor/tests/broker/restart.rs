@@ -5,9 +5,10 @@ use std::time::Duration;
 use kafka::NextOffset;
 use processor::state::meta::ChangelogPositions;
 use processor::{Error, SessionError};
+use schemas::record::DeadLetter;
 use schemas::topic::Topic;
 
-use crate::bench::view::partitions;
+use crate::bench::view::{decoded, partitions};
 use crate::bench::{Bench, until, wipe};
 
 mod damage;
@@ -80,6 +81,31 @@ fn p3_an_empty_disk_is_filled_from_the_changelogs() {
     for (before, after) in seqs.into_iter().zip(bench.seqs()) {
         assert!(after > before, "the numbers go on");
     }
+}
+
+/// P1: what the event of an id said is on the disk and in the changelog. So an id with other content is told
+/// from a copy after a restart and after a rebuild.
+#[test]
+fn p1_a_reused_id_is_told_from_a_copy_after_a_restart_and_a_rebuild() {
+    let bench = Bench::new("reused.");
+    let first = bench.start("disk").ready();
+    bench.work_off(0..100);
+    first.stopped();
+    for (round, is_wiped) in [(1, false), (2, true)] {
+        if is_wiped {
+            wipe(&bench.disk("disk"));
+        }
+        let processor = bench.start("disk").ready();
+        bench.publish_as(0..40, "dropped");
+        bench.publish_events(0..40);
+        bench.worked_off();
+        processor.stopped();
+        let letters = bench.records(Topic::DeadLetter);
+        let reasons: Vec<String> =
+            letters.iter().map(|record| decoded::<DeadLetter>(record).reason).collect();
+        assert_eq!(reasons, vec!["id_reused"; round * 40], "wiped: {is_wiped}");
+    }
+    bench.assert_each_once(0..100);
 }
 
 /// A disk that was elsewhere meanwhile: another machine went on with the partitions, and its copy is behind.

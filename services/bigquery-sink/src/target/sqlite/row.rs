@@ -1,4 +1,4 @@
-//! One outcome into its row, and into the conflicts where its event id is taken.
+//! One outcome into its row, and into the conflicts where its id is taken.
 
 use kafka::{NextOffset, RecordOffset};
 use rusqlite::{ErrorCode, OptionalExtension, Transaction, ffi, named_params, params};
@@ -8,28 +8,29 @@ use super::time;
 use crate::target::{Partition, Row, RowOutcome};
 
 const INSERT: &str = "INSERT INTO message_outcomes (
-    event_id, event_type, timestamp, received_at, inserted_at, customer_id, recipient_token, recipient_domain, delivery_id,
-    campaign_id, action_id, broadcast_id, newsletter_id, transactional_message_id, template_id, subject, href, link_id,
-    channel, bounce_class, bounce_blame, machine, prefetched, proxied, synthetic, source, metadata, metric, time_source,
-    failure_message, appended_at, kafka_topic, kafka_partition, kafka_offset
+    outcome_id, event_id, event_type, timestamp, received_at, inserted_at, customer_id, recipient_token,
+    recipient_domain, delivery_id, campaign_id, action_id, broadcast_id, newsletter_id, transactional_message_id, template_id,
+    subject, href, link_id, channel, bounce_class, bounce_blame, machine, prefetched, proxied, synthetic, source, metadata, metric, time_source,
+    failure_message, bounce_reason, bounce_confidence, bounce_rule, classifier, appended_at, kafka_topic, kafka_partition, kafka_offset
 ) VALUES (
-    :event_id, :event_type, :timestamp, :received_at, :inserted_at, :customer_id, :recipient_token, :recipient_domain,
+    :outcome_id, :event_id, :event_type, :timestamp, :received_at, :inserted_at, :customer_id, :recipient_token, :recipient_domain,
     :delivery_id, :campaign_id, :action_id, :broadcast_id, :newsletter_id, :transactional_message_id, :template_id,
     :subject, :href, :link_id, :channel, :bounce_class, :bounce_blame, :machine, :prefetched, :proxied, :synthetic,
-    :source, :metadata, :metric, :time_source, :failure_message, :appended_at, :kafka_topic, :kafka_partition,
+    :source, :metadata, :metric, :time_source, :failure_message, :bounce_reason, :bounce_confidence,
+    :bounce_rule, :classifier, :appended_at, :kafka_topic, :kafka_partition,
     :kafka_offset
 )";
 
 const INSERT_CONFLICT: &str = "INSERT INTO message_outcome_conflicts
-    (event_id, kafka_topic, kafka_partition, kafka_offset, stored_topic, stored_partition, stored_offset, inserted_at, outcome)
-    SELECT event_id, ?2, ?3, ?4, kafka_topic, kafka_partition, kafka_offset, ?5, ?6
-    FROM message_outcomes WHERE event_id = ?1";
+    (outcome_id, kafka_topic, kafka_partition, kafka_offset, stored_topic, stored_partition, stored_offset, inserted_at, outcome)
+    SELECT outcome_id, ?2, ?3, ?4, kafka_topic, kafka_partition, kafka_offset, ?5, ?6
+    FROM message_outcomes WHERE outcome_id = ?1";
 
 const UPSERT_POSITION: &str =
     "INSERT INTO sink_offsets (topic, \"partition\", next_offset) VALUES (?1, ?2, ?3)
     ON CONFLICT DO UPDATE SET next_offset = excluded.next_offset WHERE excluded.next_offset > next_offset";
 
-/// Inserts the row plainly. Where its event id is taken, the outcome is recorded as a conflict in the same
+/// Inserts the row plainly. Where its id is taken, the outcome is recorded as a conflict in the same
 /// transaction.
 pub(super) fn insert(transaction: &Transaction<'_>, row: &Row, now: &str) -> rusqlite::Result<RowOutcome> {
     match insert_row(transaction, row, now) {
@@ -55,11 +56,11 @@ pub(super) fn insert_plain(transaction: &Transaction<'_>) -> rusqlite::Result<()
     insert_row(transaction, &row, "")
 }
 
-/// Whether an outcome with this event id is stored.
+/// Whether an outcome with this id is stored.
 pub(super) fn is_stored(transaction: &Transaction<'_>, row: &Row) -> rusqlite::Result<bool> {
     transaction
-        .prepare_cached("SELECT 1 FROM message_outcomes WHERE event_id = ?1")?
-        .exists([&row.outcome.event_id])
+        .prepare_cached("SELECT 1 FROM message_outcomes WHERE outcome_id = ?1")?
+        .exists([&row.outcome.outcome_id])
 }
 
 /// How far the partition is stored.
@@ -88,6 +89,7 @@ fn insert_row(transaction: &Transaction<'_>, row: &Row, now: &str) -> rusqlite::
     transaction
         .prepare_cached(INSERT)?
         .execute(named_params! {
+            ":outcome_id": outcome.outcome_id,
             ":event_id": outcome.event_id,
             ":event_type": outcome.event_type,
             ":timestamp": time::text(outcome.occurred_at),
@@ -118,6 +120,10 @@ fn insert_row(transaction: &Transaction<'_>, row: &Row, now: &str) -> rusqlite::
             ":metric": outcome.metric,
             ":time_source": outcome.time_source,
             ":failure_message": outcome.failure_message,
+            ":bounce_reason": outcome.bounce_reason,
+            ":bounce_confidence": outcome.bounce_confidence,
+            ":bounce_rule": outcome.bounce_rule,
+            ":classifier": outcome.classifier,
             ":appended_at": time::text(outcome.appended_at),
             ":kafka_topic": &*row.topic,
             ":kafka_partition": row.partition,
@@ -132,7 +138,7 @@ fn insert_conflict(transaction: &Transaction<'_>, row: &Row, now: &str) -> rusql
     let position = (&*row.topic, row.partition, row.offset.0);
     transaction
         .prepare_cached(INSERT_CONFLICT)?
-        .execute(params![row.outcome.event_id, position.0, position.1, position.2, now, outcome])
+        .execute(params![row.outcome.outcome_id, position.0, position.1, position.2, now, outcome])
         .map(drop)
 }
 

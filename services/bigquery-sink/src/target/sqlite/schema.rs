@@ -1,12 +1,13 @@
-//! The file's format: made once, recognised ever after.
+//! The file's format: made once, recognised ever after, and brought up to date when it is an earlier one.
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::Error;
 use super::error::At;
+use super::migration;
 
 /// The newest format that this version reads and writes, kept in `PRAGMA user_version`.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 /// "AfSd" in `PRAGMA application_id`: tells our files from any other program's.
 const APPLICATION_ID: i64 = 0x4166_5364;
@@ -21,12 +22,13 @@ pub(super) fn ready(connection: &mut Connection, at: At<'_>) -> Result<(), Error
     match (application, version) {
         (0, 0) if is_empty(&transaction).map_err(|err| at.error("read", err))? => create(&transaction),
         (APPLICATION_ID, VERSION) => Ok(()),
+        (APPLICATION_ID, 1) => migration::from_1(&transaction).and_then(|()| mark(&transaction)),
         (APPLICATION_ID, found) if found > VERSION => return Err(at.newer(found)),
         _ => return Err(at.foreign()),
     }
     .and_then(|()| transaction.execute_batch(include_str!("indices.sql")))
     .and_then(|()| transaction.commit())
-    .map_err(|err| at.error("create the tables of", err))
+    .map_err(|err| at.error("make the tables of", err))
 }
 
 fn marks(transaction: &Transaction<'_>) -> rusqlite::Result<(i64, i64)> {
@@ -39,7 +41,16 @@ fn is_empty(transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
 }
 
 fn create(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-    transaction.execute_batch(include_str!("schema.sql"))?;
+    make_tables(transaction)?;
+    mark(transaction)
+}
+
+/// Makes the tables and views of [`VERSION`].
+pub(super) fn make_tables(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute_batch(include_str!("schema.sql"))
+}
+
+fn mark(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", VERSION)
 }

@@ -1,10 +1,11 @@
--- Version 1 of the warehouse in SQLite.
+-- Version 2 of the warehouse in SQLite.
 --
 -- Times are ISO 8601 text in UTC with milliseconds, such as 2026-11-20T12:34:56.789Z: a reader sees a time, text order is
 -- time order, and SQLite's date functions take it. Flags are 1, 0, or NULL where the event doesn't say.
 
 CREATE TABLE message_outcomes (
-    event_id                 TEXT NOT NULL PRIMARY KEY,  -- inserted plainly: a second one ends in message_outcome_conflicts
+    outcome_id               TEXT NOT NULL PRIMARY KEY,  -- inserted plainly: a second one ends in message_outcome_conflicts
+    event_id                 TEXT NOT NULL,              -- as its sender gave it; two customers may have the same one
     event_type               TEXT NOT NULL,              -- object and metric, such as email_bounced
     timestamp                TEXT NOT NULL,              -- when it happened; see time_source
     received_at              TEXT NOT NULL,              -- when the gateway received it
@@ -34,15 +35,19 @@ CREATE TABLE message_outcomes (
     metric                   TEXT NOT NULL,              -- sent, delivered, opened, clicked, bounced, ...
     time_source              TEXT NOT NULL,              -- event, or received where the event's time was missing or absurd
     failure_message          TEXT,                       -- the provider's reply, addresses replaced by their tokens
+    bounce_reason            TEXT,                       -- the provider's own code for a failure, such as 5.1.1
+    bounce_confidence        TEXT,                       -- how sure the classifier is: low, medium or high
+    bounce_rule              TEXT,                       -- the classifier's rule
+    classifier               TEXT NOT NULL,              -- the classifier's version; empty where it read nothing
     appended_at              TEXT NOT NULL,              -- when the raw topic took it
     kafka_topic              TEXT NOT NULL,
     kafka_partition          INTEGER NOT NULL,
     kafka_offset             INTEGER NOT NULL
 ) STRICT;
 
--- Outcomes whose event id another row holds. It stays empty as long as every outcome is published once.
+-- Outcomes whose id another row holds. It stays empty as long as every outcome is published once.
 CREATE TABLE message_outcome_conflicts (
-    event_id         TEXT NOT NULL,
+    outcome_id       TEXT NOT NULL,
     kafka_topic      TEXT NOT NULL,
     kafka_partition  INTEGER NOT NULL,
     kafka_offset     INTEGER NOT NULL,
@@ -80,7 +85,7 @@ SELECT
 FROM (
     SELECT
         *,
-        coalesce(delivery_id, event_id) AS message,
+        coalesce(delivery_id, outcome_id) AS message,
         NOT (coalesce(machine, 0) OR coalesce(prefetched, 0) OR coalesce(proxied, 0) OR coalesce(synthetic, 0)) AS by_human
     FROM message_outcomes_unique
     WHERE metric IN ('sent', 'delivered', 'opened', 'clicked', 'converted', 'bounced')

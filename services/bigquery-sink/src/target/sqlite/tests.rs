@@ -1,5 +1,6 @@
 mod crash;
 mod keep;
+mod migration;
 mod refusal;
 
 use std::path::Path;
@@ -19,9 +20,9 @@ fn open(path: &Path) -> Sqlite {
     Sqlite::open(path, Duration::from_secs(5)).expect("opens")
 }
 
-fn row(partition: i32, offset: i64, event_id: &str) -> Row {
+fn row(partition: i32, offset: i64, outcome_id: &str) -> Row {
     let outcome = MessageOutcome {
-        event_id: event_id.to_owned().into(),
+        outcome_id: outcome_id.to_owned().into(),
         metadata: "{}".into(),
         metric: "sent".into(),
         ..MessageOutcome::default()
@@ -64,7 +65,7 @@ fn count(sqlite: &Sqlite, table: &str) -> i64 {
 }
 
 #[test]
-fn a_taken_event_id_is_recorded_with_both_positions_and_the_whole_outcome() {
+fn a_taken_outcome_id_is_recorded_with_both_positions_and_the_whole_outcome() {
     let dir = tempfile::tempdir().expect("a folder");
     let mut sqlite = open(&dir.path().join("w"));
     let second = row(1, 9, "a");
@@ -72,7 +73,7 @@ fn a_taken_event_id_is_recorded_with_both_positions_and_the_whole_outcome() {
     assert_eq!(stored, Stored { rows: 2, conflicts: 1, replayed: 0 });
     let found = sqlite.connection.query_row("SELECT * FROM message_outcome_conflicts", (), |row| {
         let read: (String, i32, i64) =
-            (row.get("event_id")?, row.get("kafka_partition")?, row.get("kafka_offset")?);
+            (row.get("outcome_id")?, row.get("kafka_partition")?, row.get("kafka_offset")?);
         let kept: (i32, i64, String) =
             (row.get("stored_partition")?, row.get("stored_offset")?, row.get("outcome")?);
         Ok((read, kept))
@@ -160,10 +161,10 @@ fn the_columns_stand_in_the_order_of_the_design() {
         sqlite.connection.prepare("SELECT name FROM pragma_table_info('message_outcomes')").expect("lists");
     let names: Vec<String> =
         listing.query_map((), |row| row.get(0)).expect("lists").map(|name| name.expect("a name")).collect();
-    let design = "event_id event_type timestamp received_at inserted_at customer_id recipient_token recipient_domain \
-        delivery_id campaign_id action_id broadcast_id newsletter_id transactional_message_id template_id subject href \
+    let design = "outcome_id event_id event_type timestamp received_at inserted_at customer_id recipient_token \
+        recipient_domain delivery_id campaign_id action_id broadcast_id newsletter_id transactional_message_id template_id subject href \
         link_id channel bounce_class bounce_blame machine prefetched proxied synthetic source metadata";
-    assert_eq!(names[..27].join(" "), design);
+    assert_eq!(names[..28].join(" "), design);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use kafka::{Incoming, NextOffset};
 use schemas::codec;
+use schemas::id::DedupeId;
 use schemas::record::{Command, RawRecord};
 use schemas::topic::Topic;
 
@@ -92,8 +93,34 @@ fn the_readme_lists_every_reason() {
         .filter_map(|line| line.split_once(" | ").map(|(reasons, _)| reasons))
         .flat_map(|reasons| reasons.split(", ").map(|reason| reason.trim_matches('`')))
         .collect();
-    let tested: BTreeSet<&str> = unfit().into_iter().map(|(reason, _)| reason).chain(["poison"]).collect();
+    let tested: BTreeSet<&str> =
+        unfit().into_iter().map(|(reason, _)| reason).chain(["id_reused", "poison"]).collect();
     assert_eq!(listed, tested);
+}
+
+/// The vendor's own samples do so: one id, one person, three events.
+#[test]
+fn an_id_that_comes_again_with_other_content_is_set_aside_and_no_copy() {
+    let mut world = world();
+    let copy = |nth| incoming(nth, Some("u1"), Some(encoded(&event("a", "delivered", 0))));
+    let mut changed = [event("a", "bounced", 0), event("a", "delivered", 1), event("a", "delivered", 0)];
+    let bytes = String::from_utf8(changed[2].bytes.clone()).expect("UTF-8").replace("d-a", "d-b");
+    changed[2].bytes = bytes.into_bytes();
+    let changed = changed.map(|raw| incoming(2, Some("u1"), Some(encoded(&raw))));
+    for is_on_disk in [false, true] {
+        let records = if is_on_disk { vec![] } else { vec![copy(0), copy(1)] };
+        let offsets = (world.meta.src_next().0..).map(kafka::RecordOffset);
+        let records = records.into_iter().chain(changed.clone()).zip(offsets);
+        let records: Vec<_> = records.map(|(record, offset)| Incoming { offset, ..record }).collect();
+        let applied = world.commit(&records);
+        let (unique, duplicate) = if is_on_disk { (0, 0) } else { (1, 1) };
+        assert_eq!((applied.counts.unique, applied.counts.duplicate), (unique, duplicate));
+        assert_eq!(applied.counts.dead_lettered["id_reused"], 3);
+        assert_eq!(applied.reused_ids, [DedupeId::of_published("u1", "default", "a"); 3]);
+    }
+    assert!(world.dead_letters().iter().all(|letter| letter.reason == "id_reused"));
+    assert_eq!((world.outcomes().len(), world.dead_letters().len()), (1, 6));
+    assert!(!world.customer("u1").expect("known").is_bounced());
 }
 
 /// Else one record would end the process again and again, and its partition would never go on.

@@ -1,22 +1,20 @@
 //! P1 within one partition: an event takes effect once, whatever batch its copies come in.
 
 use kafka::NextOffset;
-use schemas::header::{EVENT_ID, TRACEPARENT};
+use schemas::header::{EVENT_ID, OUTCOME_ID, TRACEPARENT};
+use schemas::id::DedupeId;
 use schemas::topic::Topic;
 
-use super::world::{FIRST, NOW_MS, World, encoded, event, incoming, record, written};
+use super::world::{FIRST, NOW_MS, World, copy, encoded, event, incoming, record, written};
 use crate::apply::{ApplyError, DueTimers, apply};
 use crate::domain::time::window::DAY_MS;
 
 #[test]
 fn p1_a_copy_in_the_same_batch_is_dropped() {
     let mut world = World::new();
-    let applied = world.commit(&[
-        record(0, "u1", "a", "bounced"),
-        record(1, "u1", "a", "bounced"),
-        record(2, "u1", "b", "spammed"),
-        record(3, "u1", "a", "bounced"),
-    ]);
+    let first = record(0, "u1", "a", "bounced");
+    let (soon, later) = (copy(1, &first), copy(3, &first));
+    let applied = world.commit(&[first, soon, record(2, "u1", "b", "spammed"), later]);
     assert_eq!((applied.counts.unique, applied.counts.duplicate), (2, 2));
     let ids: Vec<_> = world.outcomes().into_iter().map(|outcome| outcome.event_id).collect();
     assert_eq!(ids, ["a", "b"]);
@@ -26,8 +24,9 @@ fn p1_a_copy_in_the_same_batch_is_dropped() {
 #[test]
 fn p1_a_copy_in_a_later_batch_is_dropped() {
     let mut world = World::new();
-    world.commit(&[record(0, "u1", "a", "spammed")]);
-    let applied = world.commit(&[record(1, "u1", "a", "spammed"), record(2, "u1", "b", "spammed")]);
+    let first = record(0, "u1", "a", "spammed");
+    world.commit(std::slice::from_ref(&first));
+    let applied = world.commit(&[copy(1, &first), record(2, "u1", "b", "spammed")]);
     assert_eq!((applied.counts.unique, applied.counts.duplicate), (1, 1));
     assert_eq!(world.outcomes().len(), 2);
     assert_eq!(world.customer("u1").expect("known").complaint_count, 2);
@@ -39,6 +38,10 @@ fn p1_one_event_id_of_two_customers_is_two_events() {
     let mut world = World::new();
     let applied = world.commit(&[record(0, "u1", "a", "spammed"), record(1, "u2", "a", "spammed")]);
     assert_eq!((applied.counts.unique, applied.counts.duplicate), (2, 0));
+    let ids: Vec<_> =
+        world.outcomes().into_iter().map(|outcome| (outcome.event_id, outcome.outcome_id)).collect();
+    let id = |key| DedupeId::of_published(key, "default", "a").to_hex().into();
+    assert_eq!(ids, [("a".into(), id("u1")), ("a".into(), id("u2"))]);
 }
 
 /// P2: a transaction that was not committed leaves nothing behind.
@@ -83,13 +86,15 @@ fn a_transaction_publishes_each_changed_customer_once() {
 #[test]
 fn nobody_has_no_state() {
     let mut world = World::new();
-    let applied = world.commit(&[record(0, "~dlv:9", "a", "bounced"), record(1, "~evt:b", "b", "spammed")]);
+    let first = record(0, "~dlv:9", "a", "bounced");
+    let again = copy(2, &first);
+    let applied = world.commit(&[first, record(1, "~evt:b", "b", "spammed")]);
     assert_eq!(applied.counts.unique, 2);
     assert_eq!(world.outcomes().len(), 2);
     assert_eq!((world.traits().len(), world.suppressions().len()), (0, 0));
     assert_eq!((world.customer("~dlv:9"), world.customer("~evt:b")), (None, None));
     assert_eq!(applied.overlay.customers().count(), 0);
-    let again = world.commit(&[record(2, "~dlv:9", "a", "bounced")]);
+    let again = world.commit(&[again]);
     assert_eq!(again.counts.duplicate, 1, "its id is remembered nevertheless");
 }
 
@@ -121,14 +126,15 @@ fn the_clock_of_a_partition_never_goes_back() {
 }
 
 #[test]
-fn an_outcome_carries_its_event_id_and_its_trace() {
+fn an_outcome_carries_its_ids_and_its_trace() {
     let mut world = World::new();
     let mut traced = record(0, "u1", "a", "sent");
     let trace = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_vec();
     traced.headers = vec![("other".to_owned(), b"x".to_vec()), (TRACEPARENT.to_owned(), trace.clone())];
     world.commit(&[traced]);
     assert_eq!(world.outputs[0].topic, Topic::Warehouse);
-    assert_eq!(world.outputs[0].headers, [(EVENT_ID, b"a".to_vec()), (TRACEPARENT, trace)]);
+    let id = world.outcomes()[0].outcome_id.as_bytes().to_vec();
+    assert_eq!(world.outputs[0].headers, [(EVENT_ID, b"a".to_vec()), (OUTCOME_ID, id), (TRACEPARENT, trace)]);
 }
 
 #[test]

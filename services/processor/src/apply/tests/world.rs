@@ -158,6 +158,11 @@ pub(super) fn raw(event_id: &str, bytes: Vec<u8>) -> RawRecord {
     }
 }
 
+/// The `nth` record: a copy of another one.
+pub(super) fn copy(nth: i64, of: &Incoming) -> Incoming {
+    Incoming { offset: RecordOffset(FIRST + nth), ..of.clone() }
+}
+
 /// The `nth` record: `event_id` of customer `key`.
 pub(super) fn record(nth: i64, key: &str, event_id: &str, metric: &str) -> Incoming {
     incoming(nth, Some(key), Some(encoded(&event(event_id, metric, nth))))

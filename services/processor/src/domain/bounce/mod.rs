@@ -66,6 +66,9 @@ pub struct Classification {
     pub rule: &'static str,
 }
 
+/// The version of the rules, as outcomes name it. It changes with the rules.
+pub const CLASSIFIER: &str = "rules-1";
+
 /// The rule's id where no rule holds.
 pub const NO_RULE: &str = "none";
 

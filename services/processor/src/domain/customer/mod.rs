@@ -10,30 +10,32 @@ mod fact;
 
 use std::cmp::Ordering;
 
+use schemas::vocabulary::{channel, metric};
+
 pub(crate) use fact::{Fact, Mark};
 
 /// Metrics from the most to the least restrictive. They decide which outcome counts as the latest where two
 /// share a time.
 const RESTRICTIVE_FIRST: [&str; 15] = [
-    "spammed",
-    "unsubscribed",
-    "bounced",
-    "dropped",
-    "undeliverable",
-    "failed",
-    "deferred",
-    "attempted",
-    "clicked",
-    "converted",
-    "replied",
-    "opened",
-    "delivered",
-    "sent",
-    "drafted",
+    metric::SPAMMED,
+    metric::UNSUBSCRIBED,
+    metric::BOUNCED,
+    metric::DROPPED,
+    metric::UNDELIVERABLE,
+    metric::FAILED,
+    metric::DEFERRED,
+    metric::ATTEMPTED,
+    metric::CLICKED,
+    metric::CONVERTED,
+    metric::REPLIED,
+    metric::OPENED,
+    metric::DELIVERED,
+    metric::SENT,
+    metric::DRAFTED,
 ];
 
 /// Metrics of the e-mail channel that are about consent, not about a message.
-const CONSENT: [&str; 2] = ["subscribed", "cio_subscription_preferences_changed"];
+const CONSENT: [&str; 2] = [metric::SUBSCRIBED, metric::PREFERENCES_CHANGED];
 
 /// Everything that is kept about a customer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -66,25 +68,27 @@ pub(crate) struct Customer<'a> {
 impl<'a> Customer<'a> {
     /// Takes in one fact. Each fact must be a distinct event, because the count relies on it (P1).
     pub(crate) fn learn(&mut self, fact: &Fact<'a>) {
-        let email = fact.channel == "email";
+        let email = fact.channel == channel::EMAIL;
         match fact.metric {
-            "bounced" if email => keep_latest(&mut self.bounce, fact),
-            "delivered" if email => keep_latest(&mut self.clear, fact),
-            "clicked" if email && !fact.machine => {
+            metric::BOUNCED if email => keep_latest(&mut self.bounce, fact),
+            metric::DELIVERED if email => keep_latest(&mut self.clear, fact),
+            metric::CLICKED if email && !fact.machine => {
                 keep_latest(&mut self.clear, fact);
                 self.click_at = self.click_at.max(Some(fact.at_ms));
                 self.engaged_at = self.engaged_at.max(Some(fact.at_ms));
             }
-            "opened" if email && !fact.machine => self.engaged_at = self.engaged_at.max(Some(fact.at_ms)),
-            "converted" if email => self.engaged_at = self.engaged_at.max(Some(fact.at_ms)),
-            "spammed" if email => {
+            metric::OPENED if email && !fact.machine => {
+                self.engaged_at = self.engaged_at.max(Some(fact.at_ms))
+            }
+            metric::CONVERTED if email => self.engaged_at = self.engaged_at.max(Some(fact.at_ms)),
+            metric::SPAMMED if email => {
                 keep_latest(&mut self.complaint, fact);
                 self.complaint_count += 1;
             }
             // Of any channel: the vendor names the channel that triggered the change, but the change is the
             // person's.
-            "unsubscribed" => keep_latest(&mut self.unsubscribe, fact),
-            "subscribed" => keep_latest(&mut self.subscribe, fact),
+            metric::UNSUBSCRIBED => keep_latest(&mut self.unsubscribe, fact),
+            metric::SUBSCRIBED => keep_latest(&mut self.subscribe, fact),
             _ => {}
         }
         if email && !CONSENT.contains(&fact.metric) {
@@ -129,8 +133,8 @@ pub(crate) fn stands(fact: Option<&Mark<'_>>, against: Option<&Mark<'_>>) -> boo
     fact.is_some_and(|fact| against.is_none_or(|against| fact.at_ms >= against.at_ms))
 }
 
-fn restriction(metric: &str) -> usize {
-    let rank = RESTRICTIVE_FIRST.iter().position(|known| *known == metric);
+fn restriction(of: &str) -> usize {
+    let rank = RESTRICTIVE_FIRST.iter().position(|known| *known == of);
     rank.map_or(0, |rank| RESTRICTIVE_FIRST.len() - rank)
 }
 

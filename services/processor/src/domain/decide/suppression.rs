@@ -3,6 +3,7 @@
 //! [`RULES`] has one row for each rule. Everything here is derived from that table.
 
 use schemas::record::SuppressionEntry;
+use schemas::vocabulary::{channel, class, origin, reason, scope, state};
 
 use crate::domain::customer::{Customer, Mark, stands};
 
@@ -36,29 +37,29 @@ struct Rule {
 /// Every rule, in the order in which entries are published.
 const RULES: [Rule; 3] = [
     Rule {
-        reason: "bounce",
-        scope: "address",
-        channel: "email",
-        class: "hard",
+        reason: reason::BOUNCE,
+        scope: scope::ADDRESS,
+        channel: channel::EMAIL,
+        class: class::HARD,
         names_address: true,
         raised_by: |customer| customer.bounce,
         lifted_by: |customer| customer.clear,
     },
     Rule {
-        reason: "complaint",
-        scope: "channel",
-        channel: "email",
-        class: "complaint",
+        reason: reason::COMPLAINT,
+        scope: scope::CHANNEL,
+        channel: channel::EMAIL,
+        class: class::COMPLAINT,
         names_address: false,
         raised_by: |customer| customer.complaint,
         // Nothing lifts a complaint in this version.
         lifted_by: |_| None,
     },
     Rule {
-        reason: "unsubscribe",
-        scope: "person",
-        channel: "all",
-        class: "unsubscribe",
+        reason: reason::UNSUBSCRIBE,
+        scope: scope::PERSON,
+        channel: channel::ALL_CHANNELS,
+        class: class::UNSUBSCRIBE,
         names_address: false,
         raised_by: |customer| customer.unsubscribe,
         lifted_by: |customer| customer.subscribe,
@@ -90,10 +91,10 @@ impl Rule {
             token: token.map(str::to_owned),
             rule: self.reason.to_owned(),
             policy_version: POLICY_VERSION.to_owned(),
-            origin: "outcome".to_owned(),
+            origin: origin::OUTCOME.to_owned(),
             evidence: vec![raised.event_id.to_owned()],
             since: raised.at_ms,
-            state: if lifted.is_some() { "lifted" } else { "active" }.to_owned(),
+            state: if lifted.is_some() { state::LIFTED } else { state::ACTIVE }.to_owned(),
             until: lifted.map(|lift| lift.at_ms),
             lift_reason: lifted.map(|lift| lift.metric.to_owned()),
             lift_evidence: lifted.map(|lift| lift.event_id.to_owned()).into_iter().collect(),

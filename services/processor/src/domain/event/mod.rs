@@ -1,3 +1,4 @@
 //! A vendor's event in the form that all consumers read.
 
+pub mod content;
 pub mod normalise;

@@ -2,25 +2,27 @@
 
 use std::borrow::Cow;
 
+use schemas::id::DedupeId;
 use schemas::record::{MessageOutcome, RawView};
 use schemas::token::{Kind, TokenKey, addresses, domain};
 use serde::Serialize;
 use webhook::event::{Device, Event};
 
-use crate::domain::bounce::{self, Blame, Class};
+use crate::domain::bounce::{self, Classification};
 use crate::domain::customer::Fact;
 use crate::domain::redact::{LinkQueries, Redactor};
 
 /// The metrics that say why a message has not arrived, or not yet.
 const FAILURES: &[&str] = &["bounced", "dropped", "deferred", "failed", "undeliverable", "attempted"];
 
-/// The outcome of `event`: classified, and with tokens in place of addresses. `appended_at` is when the
-/// broker appended the raw record, Unix milliseconds.
+/// The outcome of `event`: classified, and with tokens in place of addresses. `outcome_id` is the event as
+/// seen by its customer. `appended_at` is when the broker appended the raw record, Unix milliseconds.
 #[must_use]
 pub fn message_outcome<'a>(
     event: &'a Event<'_>,
     raw: &'a RawView<'_>,
     customer_id: &'a str,
+    outcome_id: DedupeId,
     appended_at: i64,
     tokens: &TokenKey,
 ) -> MessageOutcome<'a> {
@@ -59,14 +61,19 @@ pub fn message_outcome<'a>(
         href: event.href.as_deref().map(|href| redactor.link(href)),
         link_id: id(&event.link_id),
         failure_message: redacted(&event.failure_message).or_else(of_devices),
-        bounce_class: failure.map(Class::as_str).map(Cow::Borrowed),
-        bounce_blame: failure.map(Class::blame).map(Blame::as_str).map(Cow::Borrowed),
+        bounce_class: failure.map(|failure| failure.class.as_str().into()),
+        bounce_blame: failure.map(|failure| failure.class.blame().as_str().into()),
         machine: event.machine,
         prefetched: event.prefetched,
         proxied: event.proxied,
         synthetic: event.synthetic,
         source: raw.source.into(),
         metadata: metadata(event, tokens, &redactor).into(),
+        outcome_id: outcome_id.to_hex().into(),
+        bounce_reason: None,
+        bounce_confidence: failure.map(|failure| failure.confidence.as_str().into()),
+        bounce_rule: failure.map(|failure| failure.rule.into()),
+        classifier: failure.map_or("", |_| bounce::CLASSIFIER).into(),
     }
 }
 
@@ -91,7 +98,7 @@ pub(crate) fn fact<'a>(outcome: &'a MessageOutcome<'_>) -> Fact<'a> {
 
 /// What a failure means. A bounce without a text is one of unknown class; another failure without a text has
 /// none.
-fn failure(event: &Event<'_>) -> Option<Class> {
+fn failure(event: &Event<'_>) -> Option<Classification> {
     if !FAILURES.contains(&&*event.metric) {
         return None;
     }
@@ -101,7 +108,7 @@ fn failure(event: &Event<'_>) -> Option<Class> {
         None if event.metric == "bounced" => "",
         None => return None,
     };
-    Some(bounce::classify(&event.channel, reply).class)
+    Some(bounce::classify(&event.channel, reply))
 }
 
 fn recipient_token(event: &Event<'_>, tokens: &TokenKey) -> Option<String> {
@@ -186,7 +193,7 @@ mod tests {
         let raw = RawRecord { bytes: event.to_string().into_bytes(), ..RawRecord::default() };
         let event = Event::parse(&raw.bytes).expect("an event");
         let raw = RawView::from(&raw);
-        let outcome = message_outcome(&event, &raw, "u1", 0, &TokenKey::development());
+        let outcome = message_outcome(&event, &raw, "u1", DedupeId([7; 16]), 0, &TokenKey::development());
         let mut told = serde_json::to_value(&outcome).expect("serialises");
         told["metadata"] = serde_json::from_str(&outcome.metadata).expect("JSON");
         told
@@ -235,6 +242,22 @@ mod tests {
         assert_eq!(failure_told("sms", "failed", &optout), ["opted_out", "recipient"]);
         let removed = json!({"recipients": [{"device_id": "tok", "failure_message": "Unregistered"}]});
         assert_eq!(failure_told("push", "bounced", &removed), ["device_unregistered", "recipient"]);
+    }
+
+    #[test]
+    fn a_failure_names_the_rule_and_the_classifier_that_read_it() {
+        let told = |metric: &str| {
+            let data = json!({"failure_message": "550-5.7.26 This mail has been blocked because the sender is unauthenticated."});
+            told_of(&json!({"object_type": "email", "metric": metric, "data": data}))
+        };
+        let (bounced, delivered) = (told("bounced"), told("delivered"));
+        assert_eq!(
+            (&bounced["bounce_confidence"], &bounced["classifier"]),
+            (&json!("high"), &json!("rules-1"))
+        );
+        assert!(bounced["bounce_rule"].as_str().is_some_and(|rule| rule != bounce::NO_RULE));
+        assert_eq!(delivered["bounce_rule"], Value::Null);
+        assert_eq!((&delivered["bounce_confidence"], &delivered["classifier"]), (&Value::Null, &json!("")));
     }
 
     #[test]

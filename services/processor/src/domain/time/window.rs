@@ -4,8 +4,14 @@
 //! once. An event far from the present (a redrive, a wrong clock, no time at all) is also remembered in the
 //! bucket [`LATE`], with the day on which it was appended. All decisions depend only on the event and on the
 //! partition's clock, so a replay decides the same.
+//!
+//! With each id stands a hash of what its event said ([`ContentHash`]). So an id that comes again with other
+//! content is told from a copy, by the same look-up. This holds within a bucket. Where the second event is
+//! dated on another day, and both are recent, it is looked up in another bucket and not recognised.
 
 use schemas::id::DedupeId;
+
+use crate::domain::event::content::ContentHash;
 
 /// Days since 1970-01-01. The number [`LATE`] stands for no day.
 pub type Day = u16;
@@ -35,10 +41,31 @@ pub struct Window(Day);
 pub struct Sighting {
     /// The event's id.
     pub id: DedupeId,
+    /// What the event says.
+    pub content: ContentHash,
     /// The event's own day, where it has a usable time.
     pub day: Option<Day>,
     /// The day of the partition's clock when the event is read.
     pub now: Day,
+}
+
+/// What the window knows of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// No event with its id has taken effect.
+    Never,
+    /// A copy of it has taken effect.
+    AsCopy,
+    /// Its id belongs to an event that says something else.
+    AsAnother,
+}
+
+impl Sighting {
+    /// What the event is, where one with its id and the content `remembered` has taken effect.
+    #[must_use]
+    pub fn compared_with(&self, remembered: ContentHash) -> Seen {
+        if self.content.is_copy_of(remembered) { Seen::AsCopy } else { Seen::AsAnother }
+    }
 }
 
 /// Where an id is looked up, and where it is remembered when it is new.

@@ -5,7 +5,6 @@ use serde::Serialize;
 
 use super::key::{self, IDS, STATE};
 use super::{PartitionStore, StoreError, failed};
-use crate::domain::time::window::LATE;
 use crate::state::changelog::{self, Run};
 use crate::state::meta::{ChangelogPositions, Meta, Restoring};
 
@@ -32,10 +31,10 @@ impl<'a> StoreBatch<'a> {
     /// Remembers ids.
     pub fn put_run(&mut self, run: &Run) {
         let family = self.store.family(IDS);
-        let appended = run.appended.to_be_bytes();
-        let value: &[u8] = if run.bucket == LATE { &appended } else { &[] };
-        for id in run.ids() {
-            self.writes.put_cf(family, key::id(run.bucket, id), value);
+        for seen in &run.ids {
+            let value = key::id_value(run.appended, seen.content);
+            let value = key::stored_of(run.bucket, &value);
+            self.writes.put_cf(family, key::id(run.bucket, seen.id()), value);
         }
     }
 

@@ -7,7 +7,6 @@ use rocksdb::{IngestExternalFileOptions, SstFileWriter};
 use super::folder::absent_is_fine;
 use super::key::{self, IDS};
 use super::{PartitionStore, StoreError};
-use crate::domain::time::window::LATE;
 use crate::state::changelog::Run;
 
 /// Ids that are gathered before they become a file: 20 MB.
@@ -16,8 +15,8 @@ const IDS_MAX: usize = 1 << 20;
 /// disk.
 const FILE_MIN: usize = 1 << 15;
 
-/// The length of a key and of the day behind it, in bytes.
-const ENTRY_BYTES: usize = key::ID_BYTES + 2;
+/// The length of a key and of the value behind it, in bytes.
+const ENTRY_BYTES: usize = key::ID_BYTES + size_of::<key::IdValue>();
 
 /// The ids of a restore: gathered, sorted, and put into the store as whole files.
 ///
@@ -25,7 +24,7 @@ const ENTRY_BYTES: usize = key::ID_BYTES + 2;
 /// hardly a compaction.
 pub(crate) struct Bulk<'a> {
     store: &'a PartitionStore,
-    /// `bucket ‖ id ‖ day of the append`, as in the store's keys and values.
+    /// `bucket ‖ id ‖ day of the append ‖ content`, as in the store's keys and values.
     entries: Vec<[u8; ENTRY_BYTES]>,
 }
 
@@ -36,11 +35,10 @@ impl<'a> Bulk<'a> {
 
     /// Gathers a run. Returns whether it is time to [`write`](Self::write).
     pub(crate) fn put_run(&mut self, run: &Run) -> bool {
-        let appended = run.appended.to_be_bytes();
-        self.entries.extend(run.ids().map(|id| {
+        self.entries.extend(run.ids.iter().map(|seen| {
             let mut entry = [0; ENTRY_BYTES];
-            entry[..key::ID_BYTES].copy_from_slice(&key::id(run.bucket, id));
-            entry[key::ID_BYTES..].copy_from_slice(&appended);
+            entry[..key::ID_BYTES].copy_from_slice(&key::id(run.bucket, seen.id()));
+            entry[key::ID_BYTES..].copy_from_slice(&key::id_value(run.appended, seen.content));
             entry
         }));
         self.entries.len() >= IDS_MAX
@@ -109,8 +107,9 @@ impl std::fmt::Debug for Bulk<'_> {
     }
 }
 
-/// Key and value of an entry. Only a late id has a value.
+/// Key and value of an entry.
 fn parts(entry: &[u8; ENTRY_BYTES]) -> (&[u8], &[u8]) {
-    let (key, appended) = entry.split_at(key::ID_BYTES);
-    (key, if key::day_of_id(key) == Some(LATE) { appended } else { &[] })
+    let key = &entry[..key::ID_BYTES];
+    let value = entry.last_chunk().expect("an entry ends in a value");
+    (key, key::stored_of(key::day_of_id(key).unwrap_or_default(), value))
 }

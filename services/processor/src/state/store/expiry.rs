@@ -99,8 +99,9 @@ impl PartitionStore {
         let mut batch = WriteBatch::default();
         for entry in entries.by_ref().take(LATE_PER_CALL) {
             let (key, value) = entry.map_err(|source| self.failed(source))?;
-            let appended = Day::from_be_bytes((&*value).try_into().unwrap_or_default());
-            if window.late_expired(appended, now) {
+            // A value of no format is nobody's, and goes.
+            let appended = key::parse_late(&value).map(|(appended, _)| appended);
+            if appended.is_none_or(|appended| window.late_expired(appended, now)) {
                 batch.delete_cf(ids, key);
             }
         }

@@ -2,8 +2,8 @@
 //!
 //! | family | key | value |
 //! |---|---|---|
-//! | `ids` | `day (u16) ‖ id (16 bytes)` | empty |
-//! | `ids` | `0 (u16) ‖ id (16 bytes)`, the late bucket | the day on which the id was appended (u16) |
+//! | `ids` | `day (u16) ‖ id (16 bytes)` | what the event said (2 bytes) |
+//! | `ids` | `0 (u16) ‖ id (16 bytes)`, the late bucket | day of the append (u16) ‖ what the event said |
 //! | `default` | `c ‖ customer key` | the customer, see `state/format` |
 //! | `default` | `t ‖ time (u64, ms) ‖ kind (u8) ‖ customer key` | empty |
 //! | `default` | `m` | the partition's meta, see `state/changelog.rs` |
@@ -13,12 +13,16 @@
 //!
 //! Numbers are big-endian. RocksDB sorts keys as bytes, and only big-endian numbers sort by value. So a day's
 //! ids are neighbours and can be dropped as one range, and the timer index is in the order of time.
+//!
+//! The values of `ids` have no format byte, which would cost half of their size. Their length tells the
+//! format: earlier versions stored no content, and their values are two bytes shorter.
 
 use rocksdb::DEFAULT_COLUMN_FAMILY_NAME;
 use schemas::id::DedupeId;
 
+use crate::domain::event::content::ContentHash;
 use crate::domain::time::timer::TimerKind;
-use crate::domain::time::window::Day;
+use crate::domain::time::window::{Day, LATE};
 use crate::state::timer::Timer;
 
 /// The family of dedupe ids.
@@ -49,6 +53,35 @@ pub(super) fn id(day: Day, id: DedupeId) -> [u8; ID_BYTES] {
     key[..2].copy_from_slice(&bucket(day));
     key[2..].copy_from_slice(&id.0);
     key
+}
+
+/// What is stored with an id, however its bucket stores it: `day of the append ‖ content`.
+pub(super) type IdValue = [u8; 4];
+
+/// What is stored with an id that was appended on day `appended`. In a day's bucket that day says nothing.
+pub(super) fn id_value(appended: Day, content: ContentHash) -> IdValue {
+    let [a, b] = appended.to_be_bytes();
+    let [c, d] = content.to_bytes();
+    [a, b, c, d]
+}
+
+/// The part of `value` that is stored in the bucket of `day`.
+pub(super) fn stored_of(day: Day, value: &IdValue) -> &[u8] {
+    if day == LATE { value } else { &value[2..] }
+}
+
+/// The content in a day's value.
+pub(super) fn content_of_day(value: &[u8]) -> ContentHash {
+    value.try_into().map_or(ContentHash::UNKNOWN, ContentHash::from_bytes)
+}
+
+/// The day of the append and the content in a late id's value; `None` where the value is of no format.
+pub(super) fn parse_late(value: &[u8]) -> Option<(Day, ContentHash)> {
+    match value {
+        [a, b] => Some((Day::from_be_bytes([*a, *b]), ContentHash::UNKNOWN)),
+        [a, b, c, d] => Some((Day::from_be_bytes([*a, *b]), ContentHash::from_bytes([*c, *d]))),
+        _ => None,
+    }
 }
 
 /// What the keys of a day's ids begin with. It is also the lower bound of that day's keys.

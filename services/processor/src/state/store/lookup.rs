@@ -5,14 +5,15 @@ use rocksdb::DBPinnableSlice;
 
 use super::key::{self, IDS, STATE};
 use super::{PartitionStore, StoreError};
-use crate::domain::time::window::{Sighting, Window};
+use crate::domain::time::window::{Seen, Sighting, Window};
 
 impl PartitionStore {
-    /// Which of these events took effect before, within the window. One answer for each event.
+    /// Which of these events took effect before, within the window. One answer for each event. Nearly every
+    /// event costs one look-up.
     ///
     /// # Errors
     /// Where RocksDB fails.
-    pub fn remembers(&self, window: Window, sightings: &[Sighting]) -> Result<Vec<bool>, StoreError> {
+    pub fn seen(&self, window: Window, sightings: &[Sighting]) -> Result<Vec<Seen>, StoreError> {
         let mut days = Vec::with_capacity(sightings.len());
         for (at, sighting) in sightings.iter().enumerate() {
             let place = window.place(sighting.day, sighting.now);
@@ -20,17 +21,20 @@ impl PartitionStore {
             days.extend(day.map(|day| (key::id(day, sighting.id), at)));
         }
         days.sort_unstable();
-        let mut known = vec![false; sightings.len()];
+        let mut seen = vec![Seen::Never; sightings.len()];
         for (found, (_, at)) in self.get_sorted(IDS, days.iter().map(|(key, _)| key))?.iter().zip(&days) {
-            known[*at] = found.is_some();
-        }
-        for (known, sighting) in known.iter_mut().zip(sightings).filter(|(known, _)| !**known) {
-            if window.place(sighting.day, sighting.now).late {
-                let appended = self.late(sighting.id)?;
-                *known = appended.is_some_and(|appended| !window.late_expired(appended, sighting.now));
+            if let Some(value) = found {
+                seen[*at] = sightings[*at].compared_with(key::content_of_day(value));
             }
         }
-        Ok(known)
+        for (seen, sighting) in seen.iter_mut().zip(sightings).filter(|(seen, _)| **seen == Seen::Never) {
+            if window.place(sighting.day, sighting.now).late {
+                let late = self.late(sighting.id)?;
+                let kept = late.filter(|(appended, _)| !window.late_expired(*appended, sighting.now));
+                *seen = kept.map_or(Seen::Never, |(_, content)| sighting.compared_with(content));
+            }
+        }
+        Ok(seen)
     }
 
     /// Calls `each` with the key and the value of each of these customers. Each key may be given once.

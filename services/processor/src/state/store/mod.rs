@@ -15,6 +15,7 @@ use super::identity::{Fit, StoreIdentity};
 use super::memory::StoreMemory;
 use super::meta::{ChangelogPositions, Meta, Restoring};
 use super::overlay::Overlay;
+use crate::domain::event::content::ContentHash;
 use crate::domain::time::window::{Day, LATE};
 
 mod batch;
@@ -186,13 +187,13 @@ impl PartitionStore {
         Ok(self.get(IDS, &key::id(bucket, id))?.is_some())
     }
 
-    /// The day on which a late `id` was appended; `None` where it is not remembered.
+    /// The day on which a late `id` was appended, and what its event said; `None` where it is not remembered.
     ///
     /// # Errors
     /// Where RocksDB fails.
-    pub fn late(&self, id: DedupeId) -> Result<Option<Day>, StoreError> {
+    pub fn late(&self, id: DedupeId) -> Result<Option<(Day, ContentHash)>, StoreError> {
         let value = self.get(IDS, &key::id(LATE, id))?;
-        Ok(value.and_then(|bytes| bytes.try_into().ok()).map(Day::from_be_bytes))
+        Ok(value.and_then(|value| key::parse_late(&value)))
     }
 
     /// Writes a committed transaction: customers, ids, timers and meta, in one batch.

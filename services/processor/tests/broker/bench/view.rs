@@ -110,6 +110,6 @@ pub(crate) fn partitions() -> std::ops::Range<i32> {
     0..i32::try_from(PARTITIONS).expect("small")
 }
 
-fn decoded<R: Record>(record: &Incoming) -> R {
+pub(crate) fn decoded<R: Record>(record: &Incoming) -> R {
     codec::decode(record.value.as_deref().expect("a value")).expect("decodes")
 }

@@ -16,7 +16,7 @@ const PARTITIONS: [i32; 3] = [0, 1, 2];
 
 /// A partition and an offset.
 type Place = (i32, i64);
-/// Event ids and where they were read.
+/// Outcome ids and where they were read.
 type Visible = BTreeMap<String, Place>;
 type Conflicts = BTreeSet<Place>;
 
@@ -49,10 +49,10 @@ impl Model {
     fn take(&mut self, partition: usize, log: &[Row], until: usize) {
         for row in log.iter().take(until).skip(self.done[partition]) {
             let place = (row.partition, row.offset.0);
-            if self.visible.contains_key(&*row.outcome.event_id) {
+            if self.visible.contains_key(&*row.outcome.outcome_id) {
                 self.conflicts.insert(place);
             } else {
-                self.visible.insert(row.outcome.event_id.to_string(), place);
+                self.visible.insert(row.outcome.outcome_id.to_string(), place);
             }
         }
         self.done[partition] = self.done[partition].max(until);
@@ -98,7 +98,7 @@ impl Life {
 
     fn content(&self) -> (Visible, Conflicts) {
         let read = |table: &str| -> Vec<(String, Place)> {
-            let sql = format!("SELECT event_id, kafka_partition, kafka_offset FROM {table}");
+            let sql = format!("SELECT outcome_id, kafka_partition, kafka_offset FROM {table}");
             let mut statement = self.sqlite.connection.prepare(&sql).expect("reads");
             let rows =
                 statement.query_map((), |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))).expect("reads");
@@ -120,7 +120,7 @@ fn opened(path: &Path) -> Sqlite {
     sqlite
 }
 
-/// Partitions whose offsets have gaps, as transactions leave them, and whose event ids sometimes repeat.
+/// Partitions whose offsets have gaps, as transactions leave them, and whose outcome ids sometimes repeat.
 fn logs() -> impl Strategy<Value = Vec<Vec<Row>>> {
     let records = prop::collection::vec((1_i64..4, 0_u32..60), 0..30);
     prop::collection::vec(records, PARTITIONS.len()).prop_map(|logs| {

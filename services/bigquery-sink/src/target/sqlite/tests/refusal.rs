@@ -74,9 +74,9 @@ fn a_newer_format_is_refused_by_its_number() {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("w");
     drop(open(&path));
-    Connection::open(&path).expect("opens").pragma_update(None, "user_version", 2).expect("sets");
+    Connection::open(&path).expect("opens").pragma_update(None, "user_version", 3).expect("sets");
     let refusal = refusal(&path);
-    assert!(matches!(refusal, Error::Newer { found: 2, known: 1, .. }), "{refusal:?}");
+    assert!(matches!(refusal, Error::Newer { found: 3, known: 2, .. }), "{refusal:?}");
     assert!(refusal.to_string().contains("upgrade it"), "{refusal}");
 }
 

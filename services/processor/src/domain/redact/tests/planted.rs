@@ -1,6 +1,7 @@
 //! E2: whatever is planted in whichever text of an event, none of it is on the public topic or in the
 //! warehouse.
 
+use schemas::id::DedupeId;
 use schemas::record::{RawRecord, RawView};
 use serde_json::{Value, json};
 
@@ -97,7 +98,7 @@ fn told(event: &Value) -> String {
     let raw = RawRecord { bytes: event.to_string().into_bytes(), ..RawRecord::default() };
     let event = Event::parse(&raw.bytes).expect("an event");
     let raw = RawView::from(&raw);
-    let outcome = message_outcome(&event, &raw, "u1", 0, &TokenKey::development());
+    let outcome = message_outcome(&event, &raw, "u1", DedupeId([7; 16]), 0, &TokenKey::development());
     serde_json::to_string(&outcome).expect("serialises")
 }
 

@@ -16,7 +16,7 @@ proptest! {
         let (bulky, plain) = (one.open(), other.open());
         for (day, from, late) in runs {
             let (bucket, appended) = if late { (LATE, day) } else { (day, 0) };
-            let run = Run { bucket, appended, ids: (from..from + len).map(|number| id(number).0).collect() };
+            let run = Run { bucket, appended, ids: (from..from + len).map(|number| id(number).into()).collect() };
             let mut bulk = Bulk::new(&bulky);
             bulk.put_run(&run);
             bulk.put_run(&run);
@@ -39,10 +39,10 @@ fn the_later_append_of_a_late_id_wins_in_a_bulk() {
     let store = fixture.open();
     let mut bulk = Bulk::new(&store);
     for appended in [TODAY, TODAY + 40] {
-        bulk.put_run(&Run { bucket: LATE, appended, ids: vec![id(1).0] });
+        bulk.put_run(&Run { bucket: LATE, appended, ids: vec![id(1).into()] });
     }
     bulk.write().expect("writes");
-    assert_eq!(store.late(id(1)).expect("reads"), Some(TODAY + 40));
+    assert_eq!(store.late(id(1)).expect("reads"), Some((TODAY + 40, ContentHash::UNKNOWN)));
 }
 
 /// C12: what a bulk has written is there after a kill, with no log to read it from.
@@ -51,7 +51,11 @@ fn c12_a_bulk_is_on_disk_before_its_position_is() {
     let fixture = Fixture::new();
     let store = fixture.open();
     let mut bulk = Bulk::new(&store);
-    bulk.put_run(&Run { bucket: TODAY, appended: 0, ids: (0..40_000).map(|number| id(number).0).collect() });
+    bulk.put_run(&Run {
+        bucket: TODAY,
+        appended: 0,
+        ids: (0..40_000).map(|number| id(number).into()).collect(),
+    });
     bulk.write().expect("writes");
     let copy = tempfile::tempdir().expect("a folder");
     copy_folder(&fixture.path(), copy.path());
@@ -68,7 +72,7 @@ fn c12_a_bulk_leaves_alone_what_a_killed_one_left_under_its_name() {
     let store = fixture.open();
     let write = |from: u32| {
         let mut bulk = Bulk::new(&store);
-        let ids = (from..from + 40_000).map(|number| id(number).0).collect();
+        let ids = (from..from + 40_000).map(|number| id(number).into()).collect();
         bulk.put_run(&Run { bucket: TODAY, appended: 0, ids });
         bulk.write().expect("writes");
     };

@@ -8,7 +8,11 @@ fn used() -> Fixture {
     let fixture = Fixture::new();
     let store = fixture.open();
     let mut bulk = Bulk::new(&store);
-    bulk.put_run(&Run { bucket: TODAY, appended: 0, ids: (0..40_000).map(|number| id(number).0).collect() });
+    bulk.put_run(&Run {
+        bucket: TODAY,
+        appended: 0,
+        ids: (0..40_000).map(|number| id(number).into()).collect(),
+    });
     bulk.write().expect("writes");
     store.apply(&transaction(1, 5)).expect("applies");
     store.db.flush_cf(store.family(STATE)).expect("flushes");

@@ -15,8 +15,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::domain::customer::Customer;
-use crate::domain::time::window::{DAY_MS, Sighting, Window};
-use crate::state::changelog::Run;
+use crate::domain::time::window::{DAY_MS, Seen, Sighting, Window};
+use crate::state::changelog::{Chunk, Run, SeenId};
 use crate::state::format;
 use crate::state::identity::{Log, Origin};
 use crate::state::memory::Budget;
@@ -69,6 +69,15 @@ fn id(number: u32) -> DedupeId {
     DedupeId::of(&[&number.to_be_bytes()])
 }
 
+fn content(number: u8) -> ContentHash {
+    ContentHash::from_bytes([number, number])
+}
+
+/// Of an event that says 7.
+fn sighting(number: u32, day: Option<Day>, now: Day) -> Sighting {
+    Sighting { id: id(number), content: content(7), day, now }
+}
+
 fn meta(seq: u64) -> Meta {
     let begun = Meta::beginning(Incarnation::new([7; 16]), NextOffset(40));
     (0..seq)
@@ -79,7 +88,7 @@ fn meta(seq: u64) -> Meta {
 fn transaction(seq: u64, revision: i64) -> Overlay {
     let mut overlay = Overlay::new(meta(seq - 1));
     overlay.put_customer(b"u1", &Customer { revision, ..Customer::default() });
-    let of = |number, day| Sighting { id: id(number), day: Some(day), now: TODAY };
+    let of = |number, day| sighting(number, Some(day), TODAY);
     overlay.remember(window(), &of(1, TODAY));
     overlay.remember(window(), &of(2, TODAY - 20));
     overlay.finish(meta(seq));
@@ -107,7 +116,7 @@ fn a_transaction_is_read_back_after_the_store_is_opened_again() {
     assert_eq!(customer(&store).map(|customer| customer.revision), Some(5));
     assert_eq!(store.progress().expect("reads"), Some(ChangelogPositions::new(NextOffset(8), NextOffset(9))));
     assert!(store.has(TODAY, id(1)).expect("reads") && !store.has(TODAY - 1, id(1)).expect("reads"));
-    assert_eq!(store.late(id(2)).expect("reads"), Some(TODAY));
+    assert_eq!(store.late(id(2)).expect("reads"), Some((TODAY, content(7))));
     assert_eq!(store.late(id(1)).expect("reads"), None);
     assert!(!store.has(TODAY - 20, id(2)).expect("reads"));
 }
@@ -171,42 +180,95 @@ fn a_folder_of_somebody_else_is_refused_and_not_touched() {
 fn an_id_is_known_from_the_overlay_and_from_the_disk() {
     let (fixture, window) = (Fixture::new(), window());
     let store = fixture.open();
-    let of = |number, day, now| Sighting { id: id(number), day, now };
     let mut old = Overlay::new(meta(0));
-    old.remember(window, &of(3, None, TODAY - WINDOW_DAYS - 1));
+    old.remember(window, &sighting(3, None, TODAY - WINDOW_DAYS - 1));
     old.finish(meta(1));
     store.apply(&old).expect("applies");
 
-    let late = of(3, None, TODAY);
-    let on_disk = || store.remembers(window, &[late, of(4, Some(TODAY), TODAY)]).expect("reads");
+    let (late, other) = (sighting(3, None, TODAY), sighting(4, Some(TODAY), TODAY));
+    let on_disk = || store.seen(window, &[late, other]).expect("reads");
     let mut overlay = Overlay::new(meta(1));
-    assert_eq!(on_disk(), [false, false], "forgotten by the window, though still on disk");
-    assert!(!overlay.knows(window, &late));
+    assert_eq!(on_disk(), [Seen::Never; 2], "forgotten by the window, though still on disk");
+    assert_eq!(overlay.seen(window, &late), Seen::Never);
     overlay.remember(window, &late);
-    assert!(overlay.knows(window, &late) && !overlay.knows(window, &of(4, Some(TODAY), TODAY)));
-    assert_eq!(on_disk(), [false, false], "the disk still holds the older day");
+    assert_eq!((overlay.seen(window, &late), overlay.seen(window, &other)), (Seen::AsCopy, Seen::Never));
+    assert_eq!(on_disk(), [Seen::Never; 2], "the disk still holds the older day");
     overlay.finish(meta(2));
     store.apply(&overlay).expect("applies");
-    assert_eq!(on_disk(), [true, false]);
+    assert_eq!(on_disk(), [Seen::AsCopy, Seen::Never]);
+}
+
+/// P1: an id that comes again with other content is no copy, in whichever bucket it is and after a restore.
+#[test]
+fn an_id_that_comes_again_with_other_content_is_no_copy() {
+    let (fixture, window) = (Fixture::new(), window());
+    let store = fixture.open();
+    let mut overlay = Overlay::new(meta(0));
+    let asked =
+        [sighting(1, Some(TODAY), TODAY), sighting(2, Some(TODAY - 20), TODAY), sighting(3, None, TODAY)];
+    let others = asked.map(|sighting| Sighting { content: content(8), ..sighting });
+    asked.iter().for_each(|sighting| overlay.remember(window, sighting));
+    let answers =
+        |of: &dyn Fn(&Sighting) -> Seen| [asked, others].map(|asked| asked.map(|sighting| of(&sighting)));
+    let expected = [[Seen::AsCopy; 3], [Seen::AsAnother; 3]];
+    assert_eq!(answers(&|sighting| overlay.seen(window, sighting)), expected);
+    overlay.finish(meta(1));
+    store.apply(&overlay).expect("applies");
+    let on_disk =
+        |store: &PartitionStore| answers(&|sighting| store.seen(window, &[*sighting]).expect("reads")[0]);
+    assert_eq!(on_disk(&store), expected);
+
+    let other = Fixture::new();
+    let restored = other.open();
+    let mut bulk = Bulk::new(&restored);
+    let chunk = Chunk::decode(&overlay.chunk().encode()).expect("reads");
+    for run in &chunk.runs {
+        bulk.put_run(run);
+    }
+    bulk.write().expect("writes");
+    assert_eq!(on_disk(&restored), expected);
+}
+
+/// Ids that an earlier version stored, with nothing in a day's value and with the day alone in a late one.
+#[test]
+fn an_id_without_content_is_known_and_anything_passes_for_its_copy() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let mut batch = store.batch();
+    batch.writes.put_cf(store.family(IDS), key::id(TODAY, id(1)), []);
+    batch.writes.put_cf(store.family(IDS), key::id(LATE, id(2)), TODAY.to_be_bytes());
+    batch.write().expect("writes");
+    let asked = [sighting(1, Some(TODAY), TODAY), sighting(2, None, TODAY)];
+    assert_eq!(store.seen(window(), &asked).expect("reads"), [Seen::AsCopy; 2]);
+    while !store.expire(window(), TODAY + 1).expect("expires") {}
+    assert_eq!(
+        store.seen(window(), &asked).expect("reads"),
+        [Seen::AsCopy; 2],
+        "its day is read by the expiry, too"
+    );
+    while !store.expire(window(), TODAY + WINDOW_DAYS + 1).expect("expires") {}
+    assert_eq!(store.late(id(2)).expect("reads"), None);
 }
 
 proptest! {
     /// P1: many ids asked at once are answered as each alone would be.
     #[test]
     fn a_batch_of_ids_is_answered_id_by_id(
-        stored in proptest::collection::vec((0u32..12, proptest::option::of(TODAY - 3..TODAY + 3)), 0..12),
-        asked in proptest::collection::vec((0u32..12, proptest::option::of(TODAY - 3..TODAY + 3)), 0..24),
+        stored in proptest::collection::vec((0u32..12, proptest::option::of(TODAY - 3..TODAY + 3), 1u8..4), 0..12),
+        asked in proptest::collection::vec((0u32..12, proptest::option::of(TODAY - 3..TODAY + 3), 1u8..4), 0..24),
     ) {
         let (fixture, window) = (Fixture::new(), window());
         let store = fixture.open();
-        let of = |(number, day): &(u32, Option<Day>)| Sighting { id: id(*number), day: *day, now: TODAY };
+        let of = |(number, day, says): &(u32, Option<Day>, u8)| {
+            Sighting { content: content(*says), ..sighting(*number, *day, TODAY) }
+        };
         let mut overlay = Overlay::new(meta(0));
         stored.iter().for_each(|given| overlay.remember(window, &of(given)));
         overlay.finish(meta(1));
         store.apply(&overlay).expect("applies");
         let asked: Vec<Sighting> = asked.iter().map(of).collect();
-        let alone: Vec<bool> = asked.iter().map(|sighting| overlay.knows(window, sighting)).collect();
-        prop_assert_eq!(store.remembers(window, &asked).expect("reads"), alone);
+        let alone: Vec<Seen> = asked.iter().map(|sighting| overlay.seen(window, sighting)).collect();
+        prop_assert_eq!(store.seen(window, &asked).expect("reads"), alone);
     }
 
     #[test]
@@ -243,7 +305,10 @@ fn c6_a_changelog_record_may_be_applied_again() {
         batch.write().expect("writes");
         assert_eq!(store.meta().expect("reads"), Some(meta(1)));
         assert_eq!(customer(&store).map(|customer| customer.revision), Some(5));
-        assert!(store.has(TODAY, id(1)).expect("reads") && store.late(id(2)).expect("reads") == Some(TODAY));
+        assert!(
+            store.has(TODAY, id(1)).expect("reads")
+                && store.late(id(2)).expect("reads") == Some((TODAY, content(7)))
+        );
     }
 }
 

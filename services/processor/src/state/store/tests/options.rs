@@ -54,7 +54,11 @@ fn filters_have_ten_bits_for_each_id() {
     let store = fixture.open();
     let ids = 40_000;
     let mut bulk = Bulk::new(&store);
-    bulk.put_run(&Run { bucket: TODAY, appended: 0, ids: (0..ids).map(|number| id(number).0).collect() });
+    bulk.put_run(&Run {
+        bucket: TODAY,
+        appended: 0,
+        ids: (0..ids).map(|number| id(number).into()).collect(),
+    });
     bulk.write().expect("writes");
     let properties = store.db.property_value_cf(store.family(IDS), "rocksdb.aggregated-table-properties");
     let properties = properties.expect("reads").expect("known");

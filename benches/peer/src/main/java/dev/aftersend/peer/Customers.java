@@ -10,7 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 
-/** How an outcome changes a customer, and what follows from what is kept: the tables of services/processor/README.md. */
+/** How an outcome changes a customer, and what follows from what is kept: docs/policies.md. */
 final class Customers {
     private static final List<String> RESTRICTIVE_LAST = List.of(
         "drafted", "sent", "delivered", "opened", "replied", "converted", "clicked", "attempted", "deferred", "failed",
@@ -79,11 +79,13 @@ final class Customers {
         traits.setChanged(List.of());
         if (state.getLastEmail() != null) {
             boolean complained = state.getComplaint() != null;
-            traits.setEmailDeliverable(!bounced(state) && !complained);
             traits.setEmailBounced(bounced(state));
             traits.setSpamComplaint(complained);
             traits.setComplaintCount(state.getComplaintCount());
             traits.setLastEmailMetric(state.getLastEmail().getMetric());
+        }
+        if (state.getClear() != null || state.getBounce() != null || state.getComplaint() != null || state.getEngagedAt() != null) {
+            traits.setEmailDeliverable(!bounced(state) && state.getComplaint() == null);
         }
         if (state.getUnsubscribe() != null || state.getSubscribe() != null) {
             traits.setUnsubscribed(stands(state.getUnsubscribe(), state.getSubscribe()));

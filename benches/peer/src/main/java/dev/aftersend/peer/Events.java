@@ -14,6 +14,7 @@ import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.HexFormat;
 import java.util.Locale;
 import java.util.Set;
 
@@ -35,7 +36,7 @@ final class Events {
         this.redaction = redaction;
     }
 
-    MessageOutcome outcome(RawRecord raw, String customer, long appended) {
+    MessageOutcome outcome(RawRecord raw, String customer, byte[] id, long appended) {
         JsonNode event = parse(raw.getBytes());
         JsonNode data = event.path("data");
         String metric = event.path("metric").asText().trim().toLowerCase(Locale.ROOT);
@@ -75,6 +76,7 @@ final class Events {
             .setSynthetic(truth(data, "synthetic"))
             .setSource(raw.getSource())
             .setMetadata(metadata(event, data, metric))
+            .setOutcomeId(HexFormat.of().formatHex(id))
             .build();
     }
 

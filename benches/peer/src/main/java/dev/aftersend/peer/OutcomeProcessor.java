@@ -8,8 +8,11 @@ import aftersend.v1.SuppressionEntry;
 import dev.aftersend.peer.state.CustomerState;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Arrays;
 import java.util.List;
 import org.apache.avro.specific.SpecificRecord;
 import org.apache.kafka.common.header.internals.RecordHeaders;
@@ -22,6 +25,7 @@ import org.apache.kafka.streams.state.WindowStoreIterator;
 
 /** Drops what was seen within the window, learns the rest, and tells what changed. */
 final class OutcomeProcessor implements Processor<String, RawRecord, String, SpecificRecord> {
+    private static final byte[] CUSTOMER = "cust".getBytes(StandardCharsets.US_ASCII);
     static final String SEEN = "seen";
     static final String CUSTOMERS = "customers";
     static final String WAREHOUSE = "warehouse";
@@ -29,6 +33,7 @@ final class OutcomeProcessor implements Processor<String, RawRecord, String, Spe
     static final String SUPPRESSION = "suppression";
 
     private final long windowMs;
+    private final MessageDigest sha256 = sha256();
     private final Redaction redaction = new Redaction();
     private final Events events = new Events(redaction);
     private ProcessorContext<String, SpecificRecord> context;
@@ -56,9 +61,10 @@ final class OutcomeProcessor implements Processor<String, RawRecord, String, Spe
             return;
         }
         seen.put(id, appended, appended);
-        MessageOutcome outcome = events.outcome(raw, customer, appended);
+        MessageOutcome outcome = events.outcome(raw, customer, id, appended);
         RecordHeaders headers = new RecordHeaders();
         headers.add("event-id", outcome.getEventId().getBytes(StandardCharsets.UTF_8));
+        headers.add("outcome-id", outcome.getOutcomeId().getBytes(StandardCharsets.UTF_8));
         context.forward(new Record<>(customer, outcome, appended, headers), WAREHOUSE);
         if (isPerson(customer)) {
             learn(customer, outcome, appended);
@@ -97,11 +103,23 @@ final class OutcomeProcessor implements Processor<String, RawRecord, String, Spe
         customers.put(customer, now);
     }
 
-    /** The pair (customer, id) of which each takes effect once. */
-    private static byte[] id(String customer, RawRecord raw) {
-        byte[] key = customer.getBytes(StandardCharsets.UTF_8);
-        ByteBuffer id = raw.getId();
-        return ByteBuffer.allocate(id.remaining() + key.length).put(id.duplicate()).put(key).array();
+    /** The pair (customer, id) of which each takes effect once: half a SHA-256 over its parts, each after its length. */
+    private byte[] id(String customer, RawRecord raw) {
+        byte[] id = new byte[raw.getId().remaining()];
+        raw.getId().duplicate().get(id);
+        for (byte[] part : List.of(CUSTOMER, id, customer.getBytes(StandardCharsets.UTF_8))) {
+            sha256.update(ByteBuffer.allocate(Integer.BYTES).putInt(part.length).array());
+            sha256.update(part);
+        }
+        return Arrays.copyOf(sha256.digest(), 16);
+    }
+
+    private static MessageDigest sha256() {
+        try {
+            return MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException failure) {
+            throw new IllegalStateException("every JVM has SHA-256", failure);
+        }
     }
 
     /** Keys of deliveries and of single events are nobody's. */
