@@ -5,13 +5,16 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use kafka::transaction::{Rebalanced, WakeHandle};
-use tracing::info;
+use tracing::{error, info};
 
+use self::stoppage::{PartitionStop, Stoppages};
 use super::watch::activity::Task;
 use super::worker::{Session, WorkerCommand, WorkerReport};
 use super::{SessionError, report};
 use crate::drill::Point;
 use crate::restore::Restorer;
+
+pub(super) mod stoppage;
 
 /// How long a poll waits, and so how late a restored partition can start.
 const POLL_WAIT: Duration = Duration::from_millis(20);
@@ -31,8 +34,8 @@ pub(super) struct Control<'a> {
     restorer: Restorer,
     /// Which worker has which partition.
     placed: BTreeMap<i32, usize>,
-    /// Partitions that can't continue, and why.
-    stopped: BTreeMap<i32, String>,
+    /// Partitions that have stopped, and when they are tried again.
+    stoppages: Stoppages,
     /// Whether the group has answered. It may have given us no partition.
     joined: bool,
     reported_at: Instant,
@@ -51,7 +54,7 @@ impl<'a> Control<'a> {
             reports,
             restorer,
             placed: BTreeMap::new(),
-            stopped: BTreeMap::new(),
+            stoppages: Stoppages::new(session.engine.settings.retry_pause_max),
             joined: false,
             reported_at: Instant::now(),
         }
@@ -75,6 +78,7 @@ impl<'a> Control<'a> {
             self.begins(Task::HandOut);
             self.start_restored()?;
             self.handle_reports()?;
+            self.retry_stopped();
             if self.reported_at.elapsed() >= REPORT_EVERY {
                 self.report_readiness();
             }
@@ -131,18 +135,27 @@ impl<'a> Control<'a> {
         // Handle old reports now. What a worker reported about these partitions says nothing about their next
         // owner.
         self.handle_reports()?;
-        self.stopped.retain(|partition, _| !partitions.contains(partition));
+        self.stoppages.forget(partitions);
         Ok(())
     }
 
-    /// R7: hands partitions to workers once they are restored.
+    /// R7: hands partitions to workers once they are restored. A partition that can't be restored stops alone.
     fn start_restored(&mut self) -> Result<(), SessionError> {
         while let Some((partition, restored)) = self.restorer.next_done() {
             self.session.engine.drill.reached(Point::Restored);
-            let worker = self.least_busy();
-            let epoch = self.session.gate.take(partition);
-            self.placed.insert(partition, worker);
-            self.command(worker, WorkerCommand::Start { partition, epoch, restored: restored? });
+            match restored {
+                Ok(restored) => {
+                    let worker = self.least_busy();
+                    let epoch = self.session.gate.take(partition);
+                    self.placed.insert(partition, worker);
+                    self.stoppages.runs(partition, Instant::now());
+                    self.command(worker, WorkerCommand::Start { partition, epoch, restored });
+                }
+                Err(error) => match PartitionStop::of_restore(&error) {
+                    Some(stop) => self.stop_partition(partition, stop),
+                    None => return Err(error.into()),
+                },
+            }
             self.report_readiness();
         }
         Ok(())
@@ -163,9 +176,9 @@ impl<'a> Control<'a> {
     fn handle_reports(&mut self) -> Result<(), SessionError> {
         while let Ok(report) = self.reports.try_recv() {
             match report {
-                WorkerReport::Stopped { partition, why } => {
+                WorkerReport::Stopped { partition, stop } => {
                     self.placed.remove(&partition);
-                    self.stopped.insert(partition, why);
+                    self.stop_partition(partition, stop);
                     self.report_readiness();
                 }
                 WorkerReport::Ended(outcome) => return outcome,
@@ -174,9 +187,29 @@ impl<'a> Control<'a> {
         Ok(())
     }
 
+    /// Stops `partition` alone, until it is tried again.
+    fn stop_partition(&mut self, partition: i32, stop: PartitionStop) {
+        let (cause, why) = (stop.cause.label(), stop.why.clone());
+        let pause = self.stoppages.stop(partition, stop, Instant::now());
+        error!(partition, cause, why, ?pause, "partition stopped, and is tried again after a pause");
+    }
+
+    /// Restores stopped partitions again whose pause is over.
+    fn retry_stopped(&mut self) {
+        let now = Instant::now();
+        for partition in self.stoppages.due(now) {
+            info!(partition, "stopped partition is tried again");
+            self.restorer.begin(partition);
+        }
+        for partition in self.stoppages.forget_mended(now) {
+            info!(partition, "stopped partition runs again");
+        }
+    }
+
     fn report_readiness(&mut self) {
         self.reported_at = Instant::now();
         report::partitions(self.placed.len());
+        report::stopped_partitions(|cause| self.stoppages.count(cause));
         let causes = self.not_ready_causes();
         match causes.is_empty() {
             true => self.session.engine.vital.ready(),
@@ -189,7 +222,7 @@ impl<'a> Control<'a> {
         if !self.joined {
             causes.push("joining the consumer group".to_owned());
         }
-        causes.extend(self.stopped.values().cloned());
+        causes.extend(self.stoppages.causes());
         let pending = self.restorer.pending();
         if pending > 0 {
             let eta = self.restorer.eta_seconds().map_or(String::new(), |eta| format!(", {eta:.0} s to go"));

@@ -105,10 +105,10 @@ pub enum SessionError {
     /// A worker panicked.
     #[error("a worker died")]
     Died,
-    /// A partition could not be restored.
+    /// A partition could not be restored, for a fault of the process.
     #[error(transparent)]
     Restore(#[from] RestoreError),
-    /// Records could not be applied.
+    /// Records could not be applied, for a fault of the process.
     #[error(transparent)]
     Apply(#[from] ApplyError),
     /// The disk failed.
@@ -124,7 +124,7 @@ impl SessionError {
             Self::Restore(error) => error.is_lasting(),
             Self::Kafka(kafka::Error::Unauthorized { .. } | kafka::Error::Settings(_)) => true,
             Self::Contested { .. } => true,
-            Self::Store(StoreError::Foreign { .. }) | Self::Apply(ApplyError::Value(_)) => true,
+            Self::Store(StoreError::Foreign { .. }) => true,
             _ => false,
         }
     }

@@ -1,14 +1,16 @@
 //! One partition that a worker owns.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use kafka::Incoming;
 
 use super::batch::RecordBatch;
 use super::reused::ReusedIds;
+use super::control::stoppage::PartitionStop;
 use super::watch::activity::{Activity, Task};
 use super::{SessionError, report};
-use crate::apply::{self, Applied, ApplyContext, DueTimers, Rules};
+use crate::apply::{self, Applied, ApplyContext, ApplyError, DueTimers, Rules};
 use crate::clock::{Clock, PartitionClock};
 use crate::commit::gate::AssignmentEpoch;
 use crate::domain::time::window::{Day, Window};
@@ -42,6 +44,15 @@ pub(super) struct OwnedPartition {
 pub(super) struct Pending {
     pub(super) due: DueTimers,
     pub(super) applied: Applied,
+}
+
+/// What applying a batch came to.
+#[derive(Default)]
+pub(super) struct AppliedBatch {
+    /// What is to be committed.
+    pub(super) pending: BTreeMap<i32, Pending>,
+    /// Partitions that can't be applied and have to stop. The others go on without them.
+    pub(super) stopped: Vec<(i32, PartitionStop)>,
 }
 
 /// What applying records needs besides the records.
@@ -98,6 +109,22 @@ impl OwnedPartition {
         Ok(DueTimers { now_ms, timers: self.store.timers(self.timers_from_ms, now_ms, max)? })
     }
 
+    /// Applies the partition's next part of `batch` and its due timers; `None` where nothing is to be committed.
+    fn apply(&self, batch: &RecordBatch, inputs: &ApplyInputs<'_>) -> Result<Option<Pending>, ApplyError> {
+        let Self { number, store, meta, .. } = self;
+        let records = batch.next(*number);
+        // Where only a part of the batch is applied, the rest could postpone what seems due.
+        let is_whole = batch.is_whole();
+        let due = if is_whole { self.due(inputs.clock, inputs.timers_max)? } else { DueTimers::default() };
+        if records.is_empty() && due.timers.is_empty() {
+            return Ok(None);
+        }
+        let context = ApplyContext { rules: inputs.rules, partition: *number, store, meta };
+        let applied = apply::apply(context, &due, records)?;
+        let is_of_note = applied.has_effect(meta) || applied.stopped.is_some();
+        Ok(is_of_note.then_some(Pending { due, applied }))
+    }
+
     /// A transaction of this partition is committed and on disk.
     pub(super) fn settle(&mut self, applied: &Applied, due: &DueTimers) -> Result<(), StoreError> {
         self.reused.log(self.number, &applied.reused_ids);
@@ -135,27 +162,27 @@ impl OwnedPartition {
 }
 
 /// Applies the next part of `batch`, and the timers that are due, to each of `partitions` that has anything
-/// to do.
+/// to do. A partition that can't be applied does not hold up the others.
+///
+/// # Errors
+/// Where a fault is the process's.
 pub(super) fn apply_all(
     partitions: &BTreeMap<i32, OwnedPartition>,
     batch: &RecordBatch,
     inputs: &ApplyInputs<'_>,
-) -> Result<BTreeMap<i32, Pending>, SessionError> {
-    let ApplyInputs { rules, clock, timers_max, activity } = *inputs;
-    let mut all = BTreeMap::new();
+) -> Result<AppliedBatch, SessionError> {
+    let mut all = AppliedBatch::default();
     for (partition, owned) in partitions {
-        activity.begins(Task::Apply { partition: *partition });
-        let records = batch.next(*partition);
-        // Where only a part of the batch is applied, the rest could postpone what seems due.
-        let due = if batch.is_whole() { owned.due(clock, timers_max)? } else { DueTimers::default() };
-        if records.is_empty() && due.timers.is_empty() {
-            continue;
-        }
-        let OwnedPartition { store, meta, .. } = owned;
-        let context = ApplyContext { rules, partition: *partition, store, meta };
-        let applied = apply::apply(context, &due, records)?;
-        if applied.has_effect(meta) || applied.stopped.is_some() {
-            all.insert(*partition, Pending { due, applied });
+        inputs.activity.begins(Task::Apply { partition: *partition });
+        // Nothing is changed before it is committed, so a panic leaves nothing half done.
+        match catch_unwind(AssertUnwindSafe(|| owned.apply(batch, inputs))) {
+            Ok(Ok(Some(pending))) => drop(all.pending.insert(*partition, pending)),
+            Ok(Ok(None)) => {}
+            Ok(Err(error)) => match PartitionStop::of_apply(&error) {
+                Some(stop) => all.stopped.push((*partition, stop)),
+                None => return Err(error.into()),
+            },
+            Err(_) => all.stopped.push((*partition, PartitionStop::panicked())),
         }
     }
     Ok(all)
@@ -222,7 +249,7 @@ mod tests {
         let (clock, activity, mut batch) =
             (Clock::starting_at(10), Activity::default(), RecordBatch::default());
         let inputs = ApplyInputs { rules: &rules, clock: &clock, timers_max: 10, activity: &activity };
-        let works = |batch: &RecordBatch| apply_all(&running, batch, &inputs).expect("reads").len();
+        let works = |batch: &RecordBatch| apply_all(&running, batch, &inputs).expect("reads").pending.len();
         assert_eq!(works(&batch), 1, "it has come up");
         batch.halve();
         assert_eq!(works(&batch), 0);
@@ -241,7 +268,7 @@ mod tests {
         let (clock, activity) = (Clock::starting_at(0), Activity::default());
         let inputs = ApplyInputs { rules: &rules, clock: &clock, timers_max: 10, activity: &activity };
         let works = apply_all(&running, &RecordBatch::default(), &inputs).expect("reads");
-        assert!(works.is_empty(), "nothing was read");
+        assert!(works.pending.is_empty() && works.stopped.is_empty(), "nothing was read");
         assert_eq!((activity.latest().task, activity.latest().tasks), (Task::Apply { partition: 2 }, 3));
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use kafka::Incoming;
 use tracing::warn;
 
+use super::control::stoppage::StopCause;
 use crate::apply::Counts;
 use crate::commit::protocol::End;
 use crate::metric;
@@ -37,6 +38,14 @@ pub(super) fn latency(batch: &BTreeMap<i32, Vec<Incoming>>, now_ms: i64) {
 
 pub(super) fn partitions(running: usize) {
     metrics::gauge!(metric::PARTITIONS).set(approximate(running as u64));
+}
+
+/// Sets how many partitions have stopped for each cause.
+pub(super) fn stopped_partitions(count: impl Fn(StopCause) -> usize) {
+    for cause in StopCause::ALL {
+        metrics::gauge!(metric::STOPPED_PARTITIONS, "cause" => cause.label())
+            .set(approximate(count(cause) as u64));
+    }
 }
 
 pub(super) fn stuck_workers(stuck: usize) {

@@ -6,12 +6,12 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::{Duration, Instant};
 
 use kafka::transaction::{Arrival, Member, PartitionQueue};
-use schemas::topic::Topic;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use super::batch::RecordBatch;
+use super::control::stoppage::{PartitionStop, StopCause};
 use super::lag::InboxLag;
-use super::partition::{self, ApplyInputs, OwnedPartition, Pending};
+use super::partition::{self, AppliedBatch, ApplyInputs, OwnedPartition, Pending};
 use super::schedule::CommitSchedule;
 use super::watch::Watch;
 use super::watch::activity::{Activity, Task};
@@ -22,7 +22,8 @@ use crate::commit::producer::Producer;
 use crate::commit::protocol::{self, Act, End, State};
 use crate::drill::Point;
 use crate::restore::Restored;
-use crate::state::meta::ChangelogPositions;
+
+mod upkeep;
 
 /// How long a worker waits for records where none are there.
 const IDLE_WAIT: Duration = Duration::from_millis(500);
@@ -41,8 +42,8 @@ pub(super) enum WorkerCommand {
 
 /// What a worker reports to the control thread.
 pub(super) enum WorkerReport {
-    /// A partition can't continue.
-    Stopped { partition: i32, why: String },
+    /// A partition can't continue. The worker has let go of it.
+    Stopped { partition: i32, stop: PartitionStop },
     /// The worker has ended.
     Ended(Result<(), SessionError>),
 }
@@ -161,7 +162,10 @@ impl<'a> Worker<'a> {
         restored: Restored,
     ) -> Result<(), SessionError> {
         self.activity.begins(Task::Start { partition });
-        let owned = OwnedPartition::new(partition, restored, epoch)?;
+        let owned = match OwnedPartition::new(partition, restored, epoch) {
+            Ok(owned) => owned,
+            Err(error) => return self.store_failed(partition, error),
+        };
         let next = owned.meta.src_next();
         info!(partition, seq = owned.meta.seq, %next, "partition starts");
         self.partitions.insert(partition, owned);
@@ -225,7 +229,10 @@ impl<'a> Worker<'a> {
             timers_max: engine.settings.timers_max,
             activity: self.activity,
         };
-        let pending = partition::apply_all(&self.partitions, &self.batch, &inputs)?;
+        let AppliedBatch { pending, stopped } = partition::apply_all(&self.partitions, &self.batch, &inputs)?;
+        for (partition, stop) in stopped {
+            self.stop_partition(partition, stop)?;
+        }
         let end = if pending.is_empty() { End::Committed } else { self.commit(&pending)? };
         if end == End::Aborted {
             return self.pause();
@@ -316,55 +323,12 @@ impl<'a> Worker<'a> {
         self.activity.begins(Task::Settle { partition });
         if applied.has_effect(&owned.meta) {
             report::counts(&applied.counts);
-            owned.settle(&applied, &due)?;
-        }
-        if let Some((offset, reason)) = applied.stopped {
-            error!(partition, %offset, error = %reason, "partition stopped");
-            self.session.member.pause(partition)?;
-            self.partitions.remove(&partition);
-            let why = format!("partition {partition} stopped at offset {offset}: {reason}");
-            // The send fails only where the session has ended.
-            let _ = self.reports.send(WorkerReport::Stopped { partition, why });
-        }
-        Ok(())
-    }
-
-    /// Now and then, between transactions: reads how far the changelogs reach, and forgets ids that are too
-    /// old.
-    fn keep_up(&mut self) -> Result<(), SessionError> {
-        let engine = self.session.engine;
-        if self.checked_at.elapsed() < engine.settings.checkpoint_interval {
-            return Ok(());
-        }
-        self.checked_at = Instant::now();
-        self.activity.begins(Task::ReadChangelogEnds);
-        match self.changelog_ends() {
-            Ok(ends) => {
-                for (owned, ends) in self.partitions.values_mut().zip(ends) {
-                    owned.saw_changelog_ends(ends);
-                }
+            if let Err(error) = owned.settle(&applied, &due) {
+                return self.store_failed(partition, error);
             }
-            Err(error) => warn!(%error, "ends of the changelogs not read"),
         }
-        for (partition, owned) in &mut self.partitions {
-            self.activity.begins(Task::Expire { partition: *partition });
-            owned.expire(engine.rules.window)?;
-        }
-        Ok(())
-    }
-
-    /// Where the changelogs of our partitions end, in the order of the partitions.
-    fn changelog_ends(&self) -> Result<Vec<ChangelogPositions>, kafka::Error> {
-        let topics = self.session.engine.application.topics();
-        let (state, dedupe) = (topics.name(Topic::State), topics.name(Topic::Dedupe));
-        let changelogs: Vec<(&str, i32)> = self
-            .partitions
-            .keys()
-            .flat_map(|partition| [(state, *partition), (dedupe, *partition)])
-            .collect();
-        let ends = self.session.member.stable_ends(&changelogs)?;
-        // Two ends for each partition, in the order asked.
-        let (pairs, _) = ends.as_chunks();
-        Ok(pairs.iter().map(|[state, dedupe]| ChangelogPositions::new(*state, *dedupe)).collect())
+        let Some((offset, reason)) = applied.stopped else { return Ok(()) };
+        let why = format!("at offset {offset}: {reason}");
+        self.stop_partition(partition, PartitionStop { cause: StopCause::UnknownSchema, why })
     }
 }

@@ -35,8 +35,8 @@ pub enum RestoreError {
         #[source]
         source: std::io::Error,
     },
-    /// The threads that restore partitions have died.
-    #[error("the restore died")]
+    /// The restore panicked, or was begun anew too often.
+    #[error("the restore died: the log says where")]
     Died,
     /// What was found contradicts itself, and continuing would lose or double events.
     #[error("{topic}/{partition} is refused: {why}")]
@@ -51,12 +51,16 @@ pub enum RestoreError {
 }
 
 impl RestoreError {
-    /// Whether another try can't help.
+    /// Whether it is a fault of the process that another try can't mend: the disk, or a folder that belongs
+    /// elsewhere. What is wrong with one partition stops only that partition.
     #[must_use]
     pub fn is_lasting(&self) -> bool {
+        use kafka::Error::{Settings, Unauthorized};
         match self {
-            Self::Refused { .. } | Self::Unreadable(_) | Self::Customer(_) => true,
             Self::Store(error) => !error.is_corruption() && !error.is_held(),
+            Self::Tail(TailError::Kafka(error)) | Self::Kafka(error) => {
+                matches!(error, Unauthorized { .. } | Settings(_))
+            }
             _ => false,
         }
     }

@@ -1,6 +1,7 @@
 //! Restores partitions on threads of its own, so that the polling thread never waits for a restore.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -181,7 +182,9 @@ impl RestoreWorker {
             return;
         }
         self.progress.begin(partition);
-        let outcome = self.restore(tail, partition, &stopped);
+        // A panic is that partition's fault. This thread has other partitions to restore.
+        let restore = AssertUnwindSafe(|| self.restore(tail, partition, &stopped));
+        let outcome = catch_unwind(restore).unwrap_or(Err(RestoreError::Died));
         self.progress.end(partition);
         let given_up = wanted.given_up();
         if !*given_up {

@@ -140,6 +140,13 @@ impl Bench {
         self.publisher.publish(&record).expect("queues")
     }
 
+    /// Puts a record on any topic, outside a transaction.
+    pub(crate) fn append(&self, topic: Topic, partition: i32, key: &[u8], value: &[u8]) {
+        let (topic, partition) = (self.topics.name(topic), Some(partition));
+        let record = Outgoing { topic, partition, key: Some(key), value: Some(value), headers: &[] };
+        self.publisher.publish(&record).expect("queues").wait().expect("acknowledged");
+    }
+
     /// Puts events on raw, each by its number, and waits for the acknowledgements.
     pub(crate) fn publish_events(&self, numbers: impl IntoIterator<Item = u32>) {
         self.publish_as(numbers, "spammed");
@@ -209,6 +216,7 @@ pub(crate) fn settings() -> Settings {
         timers_max: 2_000,
         checkpoint_interval: Duration::ZERO,
         restarts_max: 10,
+        retry_pause_max: Duration::from_secs(2),
         drill: None,
     }
 }

@@ -5,8 +5,9 @@ use processor::{Error, RestoreError, SessionError};
 use schemas::topic::Topic;
 
 use crate::bench::view::partitions;
-use crate::bench::{Bench, PARTITIONS, wipe};
+use crate::bench::{Bench, PARTITIONS, until, wipe};
 
+mod alone;
 mod anew;
 mod reset;
 mod upgrade;
@@ -24,15 +25,13 @@ impl Bench {
         bench
     }
 
-    /// What a start is refused with.
-    #[expect(clippy::panic, reason = "another failure fails the test, and is named")]
+    /// What readiness says of the partitions that are refused. The processor itself keeps running.
     pub(crate) fn refusal(&self) -> String {
-        match self.start("disk").failure() {
-            Error::Session(SessionError::Restore(RestoreError::Refused { topic, partition, why })) => {
-                format!("{topic}/{partition} {why}")
-            }
-            other => panic!("{other}"),
-        }
+        let processor = self.start("disk");
+        until("a partition is refused", || processor.cause().contains("is refused"));
+        let cause = processor.cause();
+        processor.stopped();
+        cause
     }
 
     pub(crate) fn still_starts(&self) {

@@ -1,6 +1,7 @@
 //! What an operator's tools do to the group and to the logs.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use futures::executor::block_on;
 use processor::state::identity::{Origin, StoreIdentity};
@@ -9,6 +10,7 @@ use processor::state::store::PartitionStore;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use schemas::topic::Topic;
 
@@ -24,6 +26,23 @@ impl Bench {
         let topic = self.topics.name(Topic::Raw);
         positions.add_partition_offset(topic, partition, Offset::Offset(next)).expect("an offset");
         until("the group is empty", || consumer.commit(&positions, CommitMode::Sync).is_ok());
+    }
+
+    /// The same while the group has members. A transaction that names no member is not fenced.
+    pub(crate) fn set_live_group_to(&self, partition: i32, next: i64) {
+        let timeout = Duration::from_secs(30);
+        let consumer: BaseConsumer =
+            self.config().set("group.id", self.group()).create().expect("a consumer");
+        let producer: BaseProducer =
+            self.config().set("transactional.id", "an-operator").create().expect("a producer");
+        let mut positions = TopicPartitionList::new();
+        let topic = self.topics.name(Topic::Raw);
+        positions.add_partition_offset(topic, partition, Offset::Offset(next)).expect("an offset");
+        producer.init_transactions(timeout).expect("initialises");
+        producer.begin_transaction().expect("begins");
+        let group = consumer.group_metadata().expect("a group");
+        producer.send_offsets_to_transaction(&positions, &group, timeout).expect("sends");
+        producer.commit_transaction(timeout).expect("commits");
     }
 
     /// `kafka-consumer-groups.sh --delete`, or the group's positions expiring.

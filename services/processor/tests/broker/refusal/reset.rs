@@ -89,9 +89,8 @@ fn p1_after_lost_ids_a_reset_goes_on_and_counts_copies_once_more_at_most() {
     let bench = Bench::used("reset-ids.");
     bench.make_anew(Topic::Dedupe);
     wipe(&bench.disk("disk"));
-    assert!(bench.refusal().contains("inside the window"));
-    let refused = bench.start("disk").failure().to_string();
-    assert!(refused.contains("accept-loss"), "{refused}");
+    let why = bench.refusal();
+    assert!(why.contains("inside the window") && why.contains("accept-loss"), "{why}");
     let said = bench.reset(ResetKind::AcceptLoss);
     assert!(said.contains("No input is lost") && said.contains("will count again"), "{said}");
     for _ in 0..2 {
