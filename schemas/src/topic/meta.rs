@@ -19,6 +19,14 @@ pub struct Topology {
     /// The processor's application whose topics these are. Empty for the default application.
     #[serde(default)]
     pub application_id: String,
+    /// How new the stored formats may be that roles write: `aftersend finalize-upgrade` raises it. Versions that
+    /// don't know this field know the first level only.
+    #[serde(default = "first_level")]
+    pub formats: u32,
+}
+
+fn first_level() -> u32 {
+    1
 }
 
 impl Topology {
@@ -61,5 +69,20 @@ impl Topology {
             ));
         }
         found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The record of a version that wrote no level yet.
+    #[test]
+    fn topics_of_the_version_before_stay_at_the_first_level_of_formats() {
+        let stored = r#"{"partitions":6,"framing":"single-object","token_key":"k","tokenised_ids":false}"#;
+        let stored: Topology = serde_json::from_str(stored).expect("reads");
+        assert_eq!(stored.formats, 1);
+        // The level is raised on its own, and is no setting that a role could differ in.
+        assert!(stored.differences(&Topology { formats: 9, ..stored.clone() }).is_empty());
     }
 }

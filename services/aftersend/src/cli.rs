@@ -45,6 +45,13 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FORM", num_args = 0..=1, default_missing_value = "commands", conflicts_with = "probe")]
         acls: Option<AclForm>,
     },
+    /// Lets processors write the formats of this version, once every one of them is upgraded. Prints what it
+    /// would do, and does it only with --yes.
+    FinalizeUpgrade {
+        /// Do it. From then on there is no way back to a version that doesn't know these formats.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Gives up named data so that a role that refuses to start can start.
     Reset {
         /// The role.

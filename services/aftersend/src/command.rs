@@ -2,5 +2,6 @@
 //! `role.rs`.
 
 pub(crate) mod bootstrap;
+pub(crate) mod finalize_upgrade;
 pub(crate) mod reset;
 pub(crate) mod verify_signature;

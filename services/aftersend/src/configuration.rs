@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use kafka::Connection;
+use processor::FormatLevel;
 use schemas::token::TokenKey;
 use schemas::topic::Topics;
 use schemas::topic::meta::Topology;
@@ -169,6 +170,7 @@ impl Common {
             token_key: self.tokens.fingerprint(),
             tokenised_ids: false,
             application_id: application_id.to_owned(),
+            formats: FormatLevel::NEWEST.number(),
         }
     }
 }

@@ -58,6 +58,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Bootstrap { acls: Some(form), .. } => {
             command::bootstrap::print_acls(file, form).map(|()| ExitCode::SUCCESS)
         }
+        Command::FinalizeUpgrade { yes } => {
+            command::finalize_upgrade::run(file, yes).map(|()| ExitCode::SUCCESS)
+        }
         Command::Reset { role: Reset::Processor(arguments) } => {
             command::reset::processor(file, &arguments).map(|()| ExitCode::SUCCESS)
         }

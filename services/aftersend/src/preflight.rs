@@ -9,13 +9,17 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use kafka::Cluster;
+use processor::FormatLevel;
 use schemas::topic::{Partitioning, Topic, Topics};
+use tracing::{info, warn};
 
 use crate::configuration::Common;
 use acl::Principal;
 
 /// How long a broker has to answer.
 pub(crate) const ANSWER_MAX: Duration = Duration::from_secs(10);
+/// What is wrong where the meta topic has no record.
+pub(crate) const EMPTY: &str = "the meta topic is empty: run `aftersend bootstrap`";
 /// Milliseconds of a day.
 pub(crate) const DAY_MS: u64 = 86_400_000;
 
@@ -39,7 +43,7 @@ pub(crate) fn check(
         let missing = || kafka::Error::UnknownTopic { topic: name.to_owned() };
         counts.push((topic, cluster.topic(name)?.ok_or_else(missing)?.partitions));
     }
-    let stored = meta::read(common, topics)?.context("the meta topic is empty: run `aftersend bootstrap`")?;
+    let stored = meta::read(common, topics)?.context(EMPTY)?;
     refuse_other_counts(topics, &counts, stored.partitions)?;
     meta::refuse_differences(&stored, &common.topology(Some(stored.partitions), application_id))
 }
@@ -61,4 +65,25 @@ fn refuse_other_counts(topics: &Topics, counts: &[(Topic, u32)], made_with: u32)
          Make that topic anew with `aftersend bootstrap`; where it is raw, make new topics under another prefix and replay",
         told.join(", ")
     )
+}
+
+/// How new the formats may be that are written.
+///
+/// # Errors
+/// If no broker answers, or the meta topic is empty.
+pub(crate) fn format_level(common: &Common, topics: &Topics) -> anyhow::Result<FormatLevel> {
+    let stored = meta::read(common, topics)?.context(EMPTY)?.formats;
+    let (allowed, newest) = (FormatLevel::allowed(stored), FormatLevel::NEWEST.number());
+    if stored > newest {
+        warn!(
+            stored,
+            newest,
+            "a newer version may have written formats that this version can't read: where it meets one, it stops the \
+             partition; upgrade this process"
+        );
+    }
+    if stored < newest {
+        info!(stored, newest, "newer formats stay unwritten until `aftersend finalize-upgrade`");
+    }
+    Ok(allowed)
 }

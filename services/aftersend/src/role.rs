@@ -55,9 +55,11 @@ pub(crate) fn processor(file: Option<&Path>) -> anyhow::Result<()> {
     let process = Process::start(&common, processor::metric::METRICS)?;
     let outcome = preflight::check(&common, Principal::Processor, application.topics(), application.id())
         .and_then(|()| limit::check_window(&common, settings.window))
-        .and_then(|()| {
+        .and_then(|()| preflight::format_level(&common, application.topics()))
+        .and_then(|formats| {
+            let (health, stop) = (&process.health, &process.stop);
             let Common { connection, prefix, tokens, .. } = &common;
-            processor::run(&settings, connection, prefix, tokens.clone(), &process.health, &process.stop)
+            processor::run(&settings, connection, prefix, tokens.clone(), formats, health, stop)
                 .map_err(anyhow::Error::from)
         });
     process.end(outcome)

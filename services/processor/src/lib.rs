@@ -21,3 +21,4 @@ pub use self::instance::InstanceError;
 pub use self::restore::{Refusal, RestoreError};
 pub use self::run::{Error, run};
 pub use self::settings::Settings;
+pub use self::state::format::FormatLevel;

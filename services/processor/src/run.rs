@@ -19,6 +19,7 @@ use crate::instance::{Instance, InstanceError};
 use crate::metric;
 use crate::restore::{RestoreContext, RestoreLayout};
 use crate::settings::Settings;
+use crate::state::format::FormatLevel;
 use crate::state::memory::{BudgetTooSmall, StoreMemory};
 
 /// How long a broker may take to answer at the start.
@@ -76,7 +77,7 @@ pub enum Error {
     Session(#[from] SessionError),
 }
 
-/// Runs the processor until `stop`. Blocks.
+/// Runs the processor until `stop`. Blocks. Disks are written with no newer formats than `formats` allows.
 ///
 /// # Errors
 /// Where the state folder or Kafka can't be used, where something is refused that would lose or double
@@ -86,6 +87,7 @@ pub fn run(
     connection: &Connection,
     prefix: &str,
     tokens: TokenKey,
+    formats: FormatLevel,
     health: &Health,
     stop: &Stop,
 ) -> Result<(), Error> {
@@ -96,7 +98,7 @@ pub fn run(
     let cluster = Cluster::connect(connection)?;
     let rules = Rules { window: settings.window, tokens, partitions: partitions(&cluster, topics)? };
     settings.budget.check(rules.partitions)?;
-    let memory = StoreMemory::new(&settings.budget);
+    let memory = StoreMemory::new(&settings.budget).writing(formats);
     let layout = RestoreLayout {
         folder: instance.store_folder(&application.store_folder(topics.name(Topic::Raw))),
         partitions: rules.partitions,

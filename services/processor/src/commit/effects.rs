@@ -328,6 +328,6 @@ fn send_changelogs(
     for (key, value) in overlay.customers() {
         send(Topic::State, &changelog::customer_key(key), value)?;
     }
-    send(Topic::Dedupe, changelog::META_KEY, &overlay.chunk().encode())?;
+    send(Topic::Dedupe, changelog::META_KEY, &overlay.chunk().encode(commit.store.formats()))?;
     send(Topic::State, changelog::META_KEY, &changelog::encode_meta(overlay.meta()))
 }

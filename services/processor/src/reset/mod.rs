@@ -20,6 +20,7 @@ use crate::application::Application;
 use crate::restore::evidence::{CommittedPosition, Extent};
 use crate::settings::Settings;
 use crate::state::changelog::{self, Baseline, Chunk, META_KEY, Unreadable};
+use crate::state::format::FormatLevel;
 use crate::state::meta::Incarnation;
 
 pub mod plan;
@@ -254,7 +255,7 @@ impl<'a> Resetter<'a> {
         producer.begin().map_err(refused)?;
         let records = [
             (Topic::State, changelog::BASELINE_KEY, Baseline::encode(&plan.baseline)),
-            (Topic::Dedupe, META_KEY, plan.chunk().encode()),
+            (Topic::Dedupe, META_KEY, plan.chunk().encode(FormatLevel::FIRST)),
             (Topic::State, META_KEY, changelog::encode_meta(&plan.meta)),
         ];
         for (topic, key, value) in &records {

@@ -5,10 +5,10 @@ use kafka::transaction::TailError;
 use thiserror::Error;
 
 use crate::domain::time::window;
+use crate::state::format::Unreadable;
 use crate::state::identity::Log;
 use crate::state::meta::{ChangelogPositions, OffsetMark};
 use crate::state::store::StoreError;
-use crate::state::{changelog, format};
 
 /// A partition could not be restored.
 #[derive(Debug, Error)]
@@ -24,10 +24,7 @@ pub enum RestoreError {
     Store(#[from] StoreError),
     /// A changelog record can't be read.
     #[error(transparent)]
-    Unreadable(#[from] changelog::Unreadable),
-    /// A customer's stored state can't be read.
-    #[error(transparent)]
-    Customer(#[from] format::Unreadable),
+    Unreadable(#[from] Unreadable),
     /// The state folder can't be used.
     #[error("state folder can't be used: check AFTERSEND_STATE and the folder's owner")]
     Folder {
@@ -223,4 +220,4 @@ macro_rules! failed {
         })*
     };
 }
-failed!(RestoreError, TailError, kafka::Error, StoreError, changelog::Unreadable, format::Unreadable);
+failed!(RestoreError, TailError, kafka::Error, StoreError, Unreadable);

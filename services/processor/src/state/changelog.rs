@@ -11,8 +11,10 @@
 
 use schemas::id::DedupeId;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
+use super::format::FormatLevel;
+pub use super::format::Unreadable;
+use super::format::stored::{self, Stored};
 use super::meta::{Incarnation, Meta};
 use crate::domain::event::content::ContentHash;
 use crate::domain::time::window::Day;
@@ -20,25 +22,12 @@ use crate::domain::time::window::Day;
 const CUSTOMER: u8 = 1;
 const META: u8 = 0;
 const BASELINE: u8 = 2;
-const FORMAT: u8 = 1;
-/// Chunks of format 1 have no [`ContentHash`].
-const CHUNK_FORMAT: u8 = 2;
 
 /// The key of [`Meta`] in the state changelog.
 pub const META_KEY: &[u8] = &[META];
 
 /// The key of [`Baseline`] in the state changelog.
 pub const BASELINE_KEY: &[u8] = &[BASELINE];
-
-/// A changelog record that this version can't read.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("changelog record of {length} bytes has format {format:?}, which this version does not know")]
-pub struct Unreadable {
-    /// The format byte, where there is one.
-    pub format: Option<u8>,
-    /// Length, in bytes.
-    pub length: usize,
-}
 
 /// What a key of the state changelog stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +50,7 @@ impl<'a> StateKey<'a> {
             [META] => Ok(Self::Meta),
             [BASELINE] => Ok(Self::Baseline),
             [CUSTOMER, key @ ..] => Ok(Self::Customer(key)),
-            _ => Err(Unreadable { format: key.first().copied(), length: key.len() }),
+            _ => Err(stored::unreadable("key of the state changelog", BASELINE, key)),
         }
     }
 }
@@ -75,7 +64,7 @@ pub fn customer_key(key: &[u8]) -> Vec<u8> {
 /// The bytes of [`Meta`], in the changelog and on disk.
 #[must_use]
 pub fn encode_meta(meta: &Meta) -> Vec<u8> {
-    postcard::to_extend(meta, vec![FORMAT]).expect("a meta has only plain fields")
+    stored::encode(meta, FormatLevel::NEWEST)
 }
 
 /// The meta of `bytes`.
@@ -83,7 +72,7 @@ pub fn encode_meta(meta: &Meta) -> Vec<u8> {
 /// # Errors
 /// Where the format is unknown or the bytes are damaged.
 pub fn decode_meta(bytes: &[u8]) -> Result<Meta, Unreadable> {
-    decode(bytes)
+    stored::decode(bytes)
 }
 
 /// Where an operator's reset has cut the history. The record stays in the compacted changelog, so that every
@@ -102,7 +91,7 @@ impl Baseline {
     /// The record's bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        postcard::to_extend(self, vec![FORMAT]).expect("a baseline has only plain fields")
+        stored::encode(self, FormatLevel::NEWEST)
     }
 
     /// Reads a baseline.
@@ -110,7 +99,7 @@ impl Baseline {
     /// # Errors
     /// Where the format is unknown or the bytes are damaged.
     pub fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
-        decode(bytes)
+        stored::decode(bytes)
     }
 }
 
@@ -166,19 +155,30 @@ impl From<DedupeId> for SeenId {
     }
 }
 
-/// A chunk of format 1.
-#[derive(Deserialize)]
+/// A chunk of format 1, whose ids have no [`ContentHash`].
+#[derive(Serialize, Deserialize)]
 struct ChunkV1 {
     meta: Meta,
     previous_clock_ms: i64,
     runs: Vec<RunV1>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct RunV1 {
     bucket: Day,
     appended: Day,
     ids: Vec<[u8; 16]>,
+}
+
+impl From<&Chunk> for ChunkV1 {
+    fn from(chunk: &Chunk) -> Self {
+        let mut runs = Vec::with_capacity(chunk.runs.len());
+        for run in &chunk.runs {
+            let ids = run.ids.iter().map(|seen| seen.id().0).collect();
+            runs.push(RunV1 { bucket: run.bucket, appended: run.appended, ids });
+        }
+        Self { meta: chunk.meta, previous_clock_ms: chunk.previous_clock_ms, runs }
+    }
 }
 
 impl From<ChunkV1> for Chunk {
@@ -191,10 +191,14 @@ impl From<ChunkV1> for Chunk {
 }
 
 impl Chunk {
-    /// The chunk's bytes.
+    /// The chunk's bytes. Below [`FormatLevel::TAGGED`] they are of format 1, which has no [`ContentHash`]: an
+    /// id that comes again is a copy for their reader.
     #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        postcard::to_extend(self, vec![CHUNK_FORMAT]).expect("a chunk has only plain fields")
+    pub fn encode(&self, formats: FormatLevel) -> Vec<u8> {
+        if formats < FormatLevel::TAGGED {
+            return stored::encode(&ChunkV1::from(self), formats);
+        }
+        stored::encode(self, formats)
     }
 
     /// Reads a chunk of any format.
@@ -203,22 +207,27 @@ impl Chunk {
     /// Where the format is unknown or the bytes are damaged.
     pub fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
         match bytes {
-            [CHUNK_FORMAT, ..] => decode_as(CHUNK_FORMAT, bytes),
-            _ => decode::<ChunkV1>(bytes).map(Self::from),
+            [ChunkV1::FORMAT, ..] => stored::decode::<ChunkV1>(bytes).map(Self::from),
+            _ => stored::decode(bytes),
         }
     }
 }
 
-fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Unreadable> {
-    decode_as(FORMAT, bytes)
+impl Stored for Meta {
+    const WHAT: &'static str = "meta of a partition";
 }
 
-fn decode_as<'a, T: Deserialize<'a>>(known: u8, bytes: &'a [u8]) -> Result<T, Unreadable> {
-    let unreadable = Unreadable { format: bytes.first().copied(), length: bytes.len() };
-    match bytes {
-        [format, body @ ..] if *format == known => postcard::from_bytes(body).map_err(|_| unreadable),
-        _ => Err(unreadable),
-    }
+impl Stored for Baseline {
+    const WHAT: &'static str = "baseline of a partition";
+}
+
+impl Stored for ChunkV1 {
+    const WHAT: &'static str = "chunk of the dedupe changelog";
+}
+
+impl Stored for Chunk {
+    const WHAT: &'static str = "chunk of the dedupe changelog";
+    const FORMAT: u8 = 2;
 }
 
 #[cfg(test)]
@@ -247,9 +256,10 @@ mod tests {
             Chunk { meta, previous_clock_ms: 900, runs: vec![Run { bucket: 20_000, appended: 0, ids }] }
         };
         let today = chunk([[0xa1, 0xb2], [0, 1]].map(ContentHash::from_bytes));
-        let bytes = today.encode();
+        let bytes = today.encode(FormatLevel::NEWEST);
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hex, include_str!("chunk_v2.hex").trim());
+        let today_before_the_upgrade = today.encode(FormatLevel::FIRST);
         assert_eq!(Chunk::decode(&bytes), Ok(today));
         assert!(Chunk::decode(&bytes[..bytes.len() - 1]).is_err());
         assert!(Chunk::decode(&[3]).is_err() && Chunk::decode(&[]).is_err());
@@ -258,6 +268,7 @@ mod tests {
         let byte = |pair| u8::from_str_radix(std::str::from_utf8(pair).expect("ASCII"), 16).expect("hex");
         let first: Vec<u8> = digits.map(byte).collect();
         assert_eq!(Chunk::decode(&first), Ok(chunk([ContentHash::UNKNOWN; 2])));
+        assert_eq!(today_before_the_upgrade, first, "what the version before can read");
         assert!(Chunk::decode(&first[..first.len() - 1]).is_err());
         assert_eq!(bytes.len(), first.len() + 2 * 2, "two bytes per id");
     }

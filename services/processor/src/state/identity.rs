@@ -3,6 +3,9 @@
 use kafka::TopicId;
 use serde::{Deserialize, Serialize};
 
+use super::format::FormatLevel;
+use super::format::stored::Stored;
+
 /// Which cluster, topic and partition a store belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreIdentity {
@@ -91,6 +94,13 @@ impl StoreIdentity {
         };
         Self { cluster: self.cluster.clone().or_else(|| other.cluster.clone()), origin, ..self.clone() }
     }
+}
+
+impl Stored for StoreIdentity {
+    const WHAT: &'static str = "identity of a disk";
+    // Bytes without a format byte begin with 0 or 1: whether the cluster is known.
+    const FORMAT: u8 = 3;
+    const TAGGED_FROM: FormatLevel = FormatLevel::TAGGED;
 }
 
 fn contradict<T: PartialEq>(one: Option<&T>, other: Option<&T>) -> bool {

@@ -9,6 +9,8 @@ use rocksdb::{
 };
 use thiserror::Error;
 
+use super::format::FormatLevel;
+
 /// The smallest write buffer of each family of each partition, in bytes. With less, files are too small, and
 /// compactions rewrite each record too often.
 const WRITE_BUFFER_MIN: u64 = 8 << 20;
@@ -107,6 +109,7 @@ impl Budget {
 #[derive(Clone)]
 pub struct StoreMemory {
     inner: Arc<Inner>,
+    formats: FormatLevel,
 }
 
 struct Inner {
@@ -136,7 +139,19 @@ impl StoreMemory {
             stall,
             cache.clone(),
         );
-        Self { inner: Arc::new(Inner { cache, buffers, budget: *budget, open: Mutex::default() }) }
+        let inner = Inner { cache, buffers, budget: *budget, open: Mutex::default() };
+        Self { inner: Arc::new(inner), formats: FormatLevel::NEWEST }
+    }
+
+    /// The same, for stores that are written with no newer formats than `formats` allows.
+    #[must_use]
+    pub fn writing(self, formats: FormatLevel) -> Self {
+        Self { formats, ..self }
+    }
+
+    /// How new the formats may be that are written.
+    pub(super) fn formats(&self) -> FormatLevel {
+        self.formats
     }
 
     /// Bytes that are written and not yet in files, of all stores.

@@ -6,6 +6,8 @@ use std::fmt;
 use kafka::NextOffset;
 use serde::{Deserialize, Serialize};
 
+use super::format::FormatLevel;
+use super::format::stored::Stored;
 use crate::domain::time::window::{self, Day};
 
 /// Names one unbroken history of a partition's state. A reset starts another history, so that offsets and
@@ -192,6 +194,22 @@ impl ChangelogPositions {
     pub fn dedupe_next(&self) -> NextOffset {
         NextOffset(self.dedupe_next)
     }
+}
+
+impl Stored for Restoring {
+    const WHAT: &'static str = "restore of a partition";
+    // Bytes without a format byte begin with an even one: the first number is not negative, and the lowest bit of
+    // postcard's first byte is the sign.
+    const FORMAT: u8 = 3;
+    const TAGGED_FROM: FormatLevel = FormatLevel::TAGGED;
+}
+
+impl Stored for ChangelogPositions {
+    const WHAT: &'static str = "progress of a partition";
+    // Bytes without a format byte begin with an even one: the first number is not negative, and the lowest bit of
+    // postcard's first byte is the sign.
+    const FORMAT: u8 = 3;
+    const TAGGED_FROM: FormatLevel = FormatLevel::TAGGED;
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use kafka::{Cluster, Connection, Outgoing, Publisher, TopicRequest};
 use lifecycle::{Health, Stop};
 use processor::domain::time::window::Window;
 use processor::state::memory::Budget;
-use processor::{Error, Settings, run};
+use processor::{Error, FormatLevel, Settings, run};
 use schemas::codec;
 use schemas::id::EventId;
 use schemas::record::RawRecord;
@@ -123,7 +123,7 @@ impl Bench {
         let (connection, prefix) = (self.connection.clone(), self.prefix);
         let thread = std::thread::spawn({
             let (health, stop) = (health.clone(), stop.clone());
-            move || run(&settings, &connection, prefix, TokenKey::development(), &health, &stop)
+            move || run(&settings, &connection, prefix, TokenKey::development(), FormatLevel::NEWEST, &health, &stop)
         });
         Running { health, stop, thread }
     }

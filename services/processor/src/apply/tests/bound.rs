@@ -7,6 +7,7 @@ use schemas::topic::RECORD_BYTES_MAX;
 
 use super::world::{NOW_MS, World, encoded, incoming};
 use crate::apply::Applied;
+use crate::state::format::FormatLevel;
 
 /// An event whose every field may be far too long.
 fn inflated(key: &str, field: &str, length: usize, metric: &str) -> RawRecord {
@@ -66,7 +67,7 @@ proptest! {
         prop_assert!(largest(&applied) <= RECORD_BYTES_MAX as usize, "{} of {}", field, largest(&applied));
         let dead: u64 = applied.counts.dead_lettered.values().sum();
         prop_assert_eq!(applied.counts.unique + dead, 1);
-        let chunk = applied.overlay.chunk().encode();
+        let chunk = applied.overlay.chunk().encode(FormatLevel::NEWEST);
         prop_assert!(chunk.len() <= RECORD_BYTES_MAX as usize);
     }
 }

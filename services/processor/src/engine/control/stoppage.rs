@@ -67,7 +67,7 @@ impl StopCause {
     fn of_restore(error: &RestoreError) -> Option<Self> {
         match error {
             RestoreError::Refused { .. } => Some(Self::Refused),
-            RestoreError::Unreadable(_) | RestoreError::Customer(_) => Some(Self::Unreadable),
+            RestoreError::Unreadable(_) => Some(Self::Unreadable),
             RestoreError::Tail(TailError::Undecided { .. } | TailError::Stalled { .. }) => {
                 Some(Self::Unavailable)
             }

@@ -8,36 +8,23 @@
 //! the domain can change without changing stored bytes. A value is upgraded when it is read: a new format
 //! adds a file, and an arm in [`decode`]. Formats that were ever written stay readable.
 
-use thiserror::Error;
-
 use crate::domain::customer::Customer;
 use crate::domain::decide::suppression;
 
 mod customer_v1;
+pub(crate) mod stored;
 
 use customer_v1::CustomerV1;
+pub use stored::{FormatLevel, Unreadable};
 
 /// The format that is written.
 const FORMAT: u8 = customer_v1::FORMAT;
 
+/// What a value is, as errors name it.
+const WHAT: &str = "customer state";
+
 /// Room for the value of nearly every customer, in bytes.
 const BYTES_USUAL: usize = 256;
-
-/// A value that this version can't read.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Unreadable {
-    /// A newer version wrote it.
-    #[error("customer state has format {0}, which this version does not know: upgrade the processor")]
-    UnknownFormat(u8),
-    /// It is damaged.
-    #[error(
-        "customer state of {length} bytes does not read: stop, delete the partition's state folder, start"
-    )]
-    Damaged {
-        /// Length, in bytes.
-        length: usize,
-    },
-}
 
 /// The bytes of `customer`.
 #[must_use]
@@ -53,14 +40,11 @@ pub(crate) fn encode(customer: &Customer<'_>) -> Vec<u8> {
 /// # Errors
 /// See [`Unreadable`].
 pub(crate) fn decode(bytes: &[u8]) -> Result<Customer<'_>, Unreadable> {
-    match bytes {
-        [customer_v1::FORMAT, _, _, body @ ..] => {
-            let stored: Result<CustomerV1<'_>, _> = postcard::from_bytes(body);
-            stored.map(Customer::from).map_err(|_| Unreadable::Damaged { length: bytes.len() })
-        }
-        [format, ..] => Err(Unreadable::UnknownFormat(*format)),
-        [] => Err(Unreadable::Damaged { length: 0 }),
-    }
+    let stored = match bytes {
+        [customer_v1::FORMAT, _, _, body @ ..] => stored::whole::<CustomerV1<'_>>(body).map(Customer::from),
+        _ => None,
+    };
+    stored.ok_or_else(|| stored::unreadable(WHAT, FORMAT, bytes))
 }
 
 #[cfg(test)]
@@ -107,8 +91,16 @@ mod tests {
 
     #[test]
     fn another_format_is_refused_and_damage_is_told_from_it() {
-        assert_eq!(decode(&[9, 0, 0]), Err(Unreadable::UnknownFormat(9)));
-        assert_eq!(decode(&[FORMAT, 0, 1, 0xff]), Err(Unreadable::Damaged { length: 4 }));
+        assert_eq!(decode(&[9, 0, 0]), Err(Unreadable::UnknownFormat { what: WHAT, format: 9 }));
+        assert_eq!(decode(&[FORMAT, 0, 1, 0xff]), Err(Unreadable::Damaged { what: WHAT, length: 4 }));
+        assert_eq!(decode(&[]), Err(Unreadable::Damaged { what: WHAT, length: 0 }));
+    }
+
+    /// A version that appends a field without a new format would see the field dropped by the versions before it.
+    #[test]
+    fn a_trailing_field_is_refused() {
+        let bytes = [&encode(&Customer::default())[..], &[0]].concat();
+        assert_eq!(decode(&bytes), Err(Unreadable::Damaged { what: WHAT, length: bytes.len() }));
     }
 
     #[test]

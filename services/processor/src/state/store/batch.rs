@@ -1,11 +1,11 @@
 //! Changes that reach the disk together.
 
 use rocksdb::WriteBatch;
-use serde::Serialize;
 
 use super::key::{self, IDS, STATE};
 use super::{PartitionStore, StoreError, failed};
 use crate::state::changelog::{self, Run};
+use crate::state::format::stored;
 use crate::state::meta::{ChangelogPositions, Meta, Restoring};
 
 /// Changes that reach the disk together.
@@ -45,12 +45,14 @@ impl<'a> StoreBatch<'a> {
 
     /// Sets how far the changelogs are on disk.
     pub fn put_progress(&mut self, progress: &ChangelogPositions) {
-        self.writes.put_cf(self.store.family(STATE), key::PROGRESS, encode(progress));
+        let bytes = stored::encode(progress, self.store.memory.formats());
+        self.writes.put_cf(self.store.family(STATE), key::PROGRESS, bytes);
     }
 
     /// Sets what the restore under way has met.
     pub fn put_restoring(&mut self, restoring: &Restoring) {
-        self.writes.put_cf(self.store.family(STATE), key::RESTORING, encode(restoring));
+        let bytes = stored::encode(restoring, self.store.memory.formats());
+        self.writes.put_cf(self.store.family(STATE), key::RESTORING, bytes);
     }
 
     /// The size of the batch, in bytes.
@@ -75,9 +77,4 @@ impl std::fmt::Debug for StoreBatch<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("StoreBatch").field("bytes", &self.bytes()).finish_non_exhaustive()
     }
-}
-
-/// The bytes of a value that is stored under a key of its own.
-pub(super) fn encode(value: &impl Serialize) -> Vec<u8> {
-    postcard::to_stdvec(value).expect("stored values have only plain fields")
 }

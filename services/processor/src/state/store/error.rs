@@ -61,7 +61,7 @@ pub enum StoreError {
         meta: Option<Box<Meta>>,
     },
     /// A value in it can't be read.
-    #[error("state store {path} does not read ({what}): it was written by another version")]
+    #[error("state store {path} does not read: {what}")]
     Unreadable {
         /// The partition's folder.
         path: PathBuf,

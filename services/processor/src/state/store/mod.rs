@@ -11,6 +11,7 @@ use schemas::id::DedupeId;
 
 use self::key::{IDS, STATE};
 use super::changelog;
+use super::format::stored::{self, Stored};
 use super::identity::{Fit, StoreIdentity};
 use super::memory::StoreMemory;
 use super::meta::{ChangelogPositions, Meta, Restoring};
@@ -228,14 +229,21 @@ impl PartitionStore {
         property.ok().flatten().unwrap_or_default()
     }
 
-    fn read<T: serde::de::DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
+    /// How new the formats may be that are written.
+    #[must_use]
+    pub(crate) fn formats(&self) -> FormatLevel {
+        self.memory.formats()
+    }
+
+    fn read<T: Stored>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
         self.get(STATE, key)?
-            .map(|bytes| postcard::from_bytes(&bytes).map_err(|error| self.unreadable(&error)))
+            .map(|bytes| stored::decode(&bytes).map_err(|error| self.unreadable(&error)))
             .transpose()
     }
 
-    fn write_one<T: serde::Serialize>(&self, key: &[u8], value: &T) -> Result<(), StoreError> {
-        self.db.put_cf(self.family(STATE), key, batch::encode(value)).map_err(|source| self.failed(source))
+    fn write_one<T: Stored>(&self, key: &[u8], value: &T) -> Result<(), StoreError> {
+        let bytes = stored::encode(value, self.memory.formats());
+        self.db.put_cf(self.family(STATE), key, bytes).map_err(|source| self.failed(source))
     }
 
     fn get(&self, family: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {

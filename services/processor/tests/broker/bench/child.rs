@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use kafka::Connection;
 use lifecycle::{Health, Stop};
 use processor::drill::Order;
-use processor::{Settings, run};
+use processor::{FormatLevel, Settings, run};
 use schemas::token::TokenKey;
 use settings::Value;
 
@@ -98,5 +98,6 @@ fn the_processor_of_a_parent_test() {
     let settings = Settings { state, drill, batch_records: 20, ..crate::bench::settings() };
     let connection = Connection::plain(&bootstrap);
     let (health, stop) = (Health::new(), Stop::new());
-    run(&settings, &connection, &prefix, TokenKey::development(), &health, &stop).expect("no error");
+    let tokens = TokenKey::development();
+    run(&settings, &connection, &prefix, tokens, FormatLevel::NEWEST, &health, &stop).expect("no error");
 }

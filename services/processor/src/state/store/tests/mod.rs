@@ -17,7 +17,7 @@ use super::*;
 use crate::domain::customer::Customer;
 use crate::domain::time::window::{DAY_MS, Seen, Sighting, Window};
 use crate::state::changelog::{Chunk, Run, SeenId};
-use crate::state::format;
+use crate::state::format::{self, FormatLevel};
 use crate::state::identity::{Log, Origin};
 use crate::state::memory::Budget;
 use crate::state::meta::Incarnation;
@@ -221,7 +221,7 @@ fn an_id_that_comes_again_with_other_content_is_no_copy() {
     let other = Fixture::new();
     let restored = other.open();
     let mut bulk = Bulk::new(&restored);
-    let chunk = Chunk::decode(&overlay.chunk().encode()).expect("reads");
+    let chunk = Chunk::decode(&overlay.chunk().encode(FormatLevel::NEWEST)).expect("reads");
     for run in &chunk.runs {
         bulk.put_run(run);
     }
