@@ -19,8 +19,8 @@ pub struct Topology {
     /// The processor's application whose topics these are. Empty for the default application.
     #[serde(default)]
     pub application_id: String,
-    /// How new the stored formats may be that roles write: `aftersend finalize-upgrade` raises it. Versions that
-    /// don't know this field know the first level only.
+    /// How new the stored formats may be that roles write: `aftersend finalize-upgrade` raises it. Versions
+    /// that don't know this field know the first level only.
     #[serde(default = "first_level")]
     pub formats: u32,
 }

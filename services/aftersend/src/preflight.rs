@@ -73,7 +73,7 @@ fn refuse_other_counts(topics: &Topics, counts: &[(Topic, u32)], made_with: u32)
 /// If no broker answers, or the meta topic is empty.
 pub(crate) fn format_level(common: &Common, topics: &Topics) -> anyhow::Result<FormatLevel> {
     let stored = meta::read(common, topics)?.context(EMPTY)?.formats;
-    let (allowed, newest) = (FormatLevel::allowed(stored), FormatLevel::NEWEST.number());
+    let newest = FormatLevel::NEWEST.number();
     if stored > newest {
         warn!(
             stored,
@@ -85,5 +85,5 @@ pub(crate) fn format_level(common: &Common, topics: &Topics) -> anyhow::Result<F
     if stored < newest {
         info!(stored, newest, "newer formats stay unwritten until `aftersend finalize-upgrade`");
     }
-    Ok(allowed)
+    Ok(FormatLevel::allowed(stored))
 }

@@ -1,7 +1,7 @@
 //! A role as a process: logs, metrics, admin port, signals, and an exit code.
 
 use anyhow::{Context as _, anyhow};
-use lifecycle::{Health, Stop};
+use lifecycle::{Health, Stop, open_files};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
@@ -28,6 +28,7 @@ impl Process {
         let handle = telemetry::init(&common.telemetry)?;
         handle.describe(&metric::common());
         handle.describe(metrics);
+        info!(limit = open_files::raise(), "open files");
         let (health, stop) = (Health::new(), Stop::new());
         stop.on_signals();
         health.stop_on_death(&stop);

@@ -57,7 +57,8 @@ pub(crate) fn processor(file: Option<&Path>) -> anyhow::Result<()> {
         .and_then(|()| limit::check_window(&common, settings.window))
         .and_then(|()| preflight::format_level(&common, application.topics()))
         .and_then(|formats| {
-            let (health, stop) = (&process.health, &process.stop);
+            let health = &process.health;
+            let stop = &process.stop;
             let Common { connection, prefix, tokens, .. } = &common;
             processor::run(&settings, connection, prefix, tokens.clone(), formats, health, stop)
                 .map_err(anyhow::Error::from)

@@ -27,8 +27,8 @@ telemetry::metrics! {
     LATENCY_SECONDS: histogram "processor_latency_seconds",
     /// Partitions that are owned and restored.
     PARTITIONS: gauge "processor_owned_partitions",
-    /// Partitions that have stopped, each alone, by cause. Readiness names each with its mend, and each is tried
-    /// again after a pause.
+    /// Partitions that have stopped, each alone, by cause. Readiness names each with its mend, and each is
+    /// tried again after a pause.
     STOPPED_PARTITIONS: gauge "processor_stopped_partitions" {
         cause: ["refused", "unreadable", "unknown_schema", "unwritable", "damaged", "unavailable", "panicked"],
     },

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use kafka::transaction::broker_time;
 use kafka::{Cluster, Connection};
-use lifecycle::{Health, Stop};
+use lifecycle::{Health, Stop, open_files};
 use schemas::token::TokenKey;
 use schemas::topic::{Topic, Topics};
 use thiserror::Error;
@@ -20,7 +20,7 @@ use crate::metric;
 use crate::restore::{RestoreContext, RestoreLayout};
 use crate::settings::Settings;
 use crate::state::format::FormatLevel;
-use crate::state::memory::{BudgetTooSmall, StoreMemory};
+use crate::state::memory::{BudgetTooSmall, FileBudget, FilesTooFew, StoreMemory};
 
 /// How long a broker may take to answer at the start.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
@@ -72,6 +72,9 @@ pub enum Error {
     /// The memory is not enough for the partitions.
     #[error(transparent)]
     Memory(#[from] BudgetTooSmall),
+    /// The process may not open enough files for the partitions.
+    #[error(transparent)]
+    Files(#[from] FilesTooFew),
     /// The engine has failed for good.
     #[error(transparent)]
     Session(#[from] SessionError),
@@ -98,7 +101,11 @@ pub fn run(
     let cluster = Cluster::connect(connection)?;
     let rules = Rules { window: settings.window, tokens, partitions: partitions(&cluster, topics)? };
     settings.budget.check(rules.partitions)?;
-    let memory = StoreMemory::new(&settings.budget).writing(formats);
+    let files = FileBudget::of(open_files::raise(), rules.partitions)?;
+    if files.is_tight() {
+        warn_of_few_files(rules.partitions);
+    }
+    let memory = StoreMemory::new(&settings.budget).writing(formats).opening(files);
     let layout = RestoreLayout {
         folder: instance.store_folder(&application.store_folder(topics.name(Topic::Raw))),
         partitions: rules.partitions,
@@ -135,6 +142,14 @@ pub fn run(
     keep_running(&engine, &memory)?;
     vital.finished();
     Ok(())
+}
+
+fn warn_of_few_files(partitions: u32) {
+    warn!(
+        wanted = FileBudget::comfortable_limit(partitions),
+        "this process may open few files for its partitions: once their disks are full of ids, look-ups open tables again and again; \
+         raise the hard limit of open files (LimitNOFILE= of systemd, `ulimits: nofile` of compose)"
+    );
 }
 
 /// The partition count of the input. Every topic that is written to must have the same.

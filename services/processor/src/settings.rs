@@ -62,8 +62,8 @@ settings::declare! {
         /// The process exits when the engine has restarted this often without a committed transaction. The
         /// engine restarts when this many transactions were aborted in a row.
         pub restarts_max: u32 = "10",
-        /// Longest pause before a partition that has stopped is tried again. The first pause is a second, and each
-        /// further pause is twice as long.
+        /// Longest pause before a partition that has stopped is tried again. The first pause is a second, and
+        /// each further pause is twice as long.
         pub retry_pause_max: Duration = "60s" { least: "1s", most: "1h" },
         /// Crash drill `POINT:N:FILE`: stops at the Nth pass of a point of the commit protocol. For tests.
         pub drill: Option<Order>,

@@ -21,7 +21,8 @@ pub(crate) fn run(file: Option<&Path>, yes: bool) -> anyhow::Result<()> {
     let topics = application.topics();
     preflight::check(&common, Principal::Bootstrap, topics, application.id())?;
     let stored = meta::read(&common, topics)?.context(preflight::EMPTY)?;
-    let (level, newest) = (stored.formats, FormatLevel::NEWEST.number());
+    let level = stored.formats;
+    let newest = FormatLevel::NEWEST.number();
     if level >= newest {
         println!(
             "nothing to do: formats of level {level} are written, and this version knows level {newest}"

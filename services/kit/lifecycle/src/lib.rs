@@ -4,6 +4,7 @@ pub mod admin;
 pub mod clock;
 mod health;
 pub mod metric;
+pub mod open_files;
 mod stop;
 
 pub use health::{Component, Health, Report, State, Vital};

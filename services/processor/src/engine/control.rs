@@ -139,7 +139,8 @@ impl<'a> Control<'a> {
         Ok(())
     }
 
-    /// R7: hands partitions to workers once they are restored. A partition that can't be restored stops alone.
+    /// R7: hands partitions to workers once they are restored. A partition that can't be restored stops
+    /// alone.
     fn start_restored(&mut self) -> Result<(), SessionError> {
         while let Some((partition, restored)) = self.restorer.next_done() {
             self.session.engine.drill.reached(Point::Restored);
@@ -189,7 +190,8 @@ impl<'a> Control<'a> {
 
     /// Stops `partition` alone, until it is tried again.
     fn stop_partition(&mut self, partition: i32, stop: PartitionStop) {
-        let (cause, why) = (stop.cause.label(), stop.why.clone());
+        let cause = stop.cause.label();
+        let why = stop.why.clone();
         let pause = self.stoppages.stop(partition, stop, Instant::now());
         error!(partition, cause, why, ?pause, "partition stopped, and is tried again after a pause");
     }

@@ -109,7 +109,8 @@ impl OwnedPartition {
         Ok(DueTimers { now_ms, timers: self.store.timers(self.timers_from_ms, now_ms, max)? })
     }
 
-    /// Applies the partition's next part of `batch` and its due timers; `None` where nothing is to be committed.
+    /// Applies the partition's next part of `batch` and its due timers; `None` where nothing is to be
+    /// committed.
     fn apply(&self, batch: &RecordBatch, inputs: &ApplyInputs<'_>) -> Result<Option<Pending>, ApplyError> {
         let Self { number, store, meta, .. } = self;
         let records = batch.next(*number);

@@ -1,115 +1,28 @@
-//! RocksDB's options, and the memory that all stores of a process share.
+//! The memory and the open files that all stores of a process share.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 
-use rocksdb::{
-    BlockBasedIndexType, BlockBasedOptions, Cache, DB, DBCompressionType, FlushOptions, Options,
-    WriteBufferManager,
-};
-use thiserror::Error;
+use rocksdb::{Cache, DB, FlushOptions, WriteBufferManager};
 
 use super::format::FormatLevel;
 
-/// The smallest write buffer of each family of each partition, in bytes. With less, files are too small, and
-/// compactions rewrite each record too often.
-const WRITE_BUFFER_MIN: u64 = 8 << 20;
-/// The largest write buffer of a family, in bytes. A restart after a kill reads it from the log again.
-const WRITE_BUFFER_MAX: u64 = 32 << 20;
-/// Families of a partition.
-const FAMILIES: u64 = 2;
-/// The largest log of a partition, in bytes. A family that is seldom flushed is flushed when it keeps old
-/// logs, and a restart reads no more than this.
-const LOG_MAX: u64 = 32 << 20;
+mod budget;
+mod files;
+mod options;
 
-/// How the processor's memory is divided. All sizes are in bytes.
-///
-/// | share | of the whole |
-/// |---|---|
-/// | `write_buffer_bytes` | 1/2 |
-/// | `block_cache_bytes`, which the write buffers count into | 3/4 |
-/// | `prefetch_bytes` | 3/32 |
-/// | `batch_bytes` | 1/32 |
-/// | `producer_queue_bytes` | 1/8 |
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Budget {
-    /// The whole.
-    pub total_bytes: u64,
-    /// Records that are written and not yet in a file.
-    pub write_buffer_bytes: u64,
-    /// Blocks, indexes and filters, and the write buffers.
-    pub block_cache_bytes: u64,
-    /// Records that are read ahead from the input and from changelogs under restore.
-    pub prefetch_bytes: u64,
-    /// Records that are read and not yet committed, of all workers. What is made of them before the commit
-    /// (customers, changes, outputs) takes several times as much, and is not part of the budget.
-    pub batch_bytes: u64,
-    /// Records that are queued in producers.
-    pub producer_queue_bytes: u64,
-}
-
-/// A budget is too small for its partitions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error(
-    "processor.memory of {} MiB is too small: this instance may come to own all {partitions} partitions, and each needs {} MiB of \
-     write buffers, half of the whole: set AFTERSEND_PROCESSOR_MEMORY to {} MiB or more",
-    .found_bytes >> 20,
-    (FAMILIES * WRITE_BUFFER_MIN) >> 20,
-    .wanted_bytes >> 20
-)]
-pub struct BudgetTooSmall {
-    /// Partitions of the input.
-    pub partitions: u32,
-    /// The whole budget.
-    pub found_bytes: u64,
-    /// The smallest budget that is enough.
-    pub wanted_bytes: u64,
-}
-
-impl Budget {
-    /// Divides `total_bytes`.
-    #[must_use]
-    pub const fn of(total_bytes: u64) -> Self {
-        Self {
-            total_bytes,
-            write_buffer_bytes: total_bytes / 2,
-            block_cache_bytes: total_bytes / 4 * 3,
-            prefetch_bytes: total_bytes / 32 * 3,
-            batch_bytes: total_bytes / 32,
-            producer_queue_bytes: total_bytes / 8,
-        }
-    }
-
-    /// The smallest budget for an input of `partitions`.
-    #[must_use]
-    pub const fn least(partitions: u32) -> Self {
-        Self::of(2 * FAMILIES * WRITE_BUFFER_MIN * partitions as u64)
-    }
-
-    /// Checks that the budget is enough for an input of `partitions`, because one instance may come to own
-    /// all of them.
-    ///
-    /// # Errors
-    /// [`BudgetTooSmall`], which says what to do.
-    pub fn check(&self, partitions: u32) -> Result<(), BudgetTooSmall> {
-        let least = Self::least(partitions);
-        if self.write_buffer_bytes >= least.write_buffer_bytes {
-            return Ok(());
-        }
-        Err(BudgetTooSmall { partitions, found_bytes: self.total_bytes, wanted_bytes: least.total_bytes })
-    }
-
-    /// The write buffer of one family of one partition.
-    fn family_bytes(&self) -> u64 {
-        (self.write_buffer_bytes / 8).clamp(WRITE_BUFFER_MIN, WRITE_BUFFER_MAX)
-    }
-}
+pub use budget::{Budget, BudgetTooSmall};
+pub use files::{FileBudget, FilesTooFew};
+#[cfg(test)]
+pub(super) use options::background_jobs;
 
 /// What all stores of a process share. Clones share too.
 #[derive(Clone)]
 pub struct StoreMemory {
     inner: Arc<Inner>,
     formats: FormatLevel,
+    /// Tables that each store may keep open; -1 for all.
+    open_files_max: i32,
 }
 
 struct Inner {
@@ -140,13 +53,19 @@ impl StoreMemory {
             cache.clone(),
         );
         let inner = Inner { cache, buffers, budget: *budget, open: Mutex::default() };
-        Self { inner: Arc::new(inner), formats: FormatLevel::NEWEST }
+        Self { inner: Arc::new(inner), formats: FormatLevel::NEWEST, open_files_max: -1 }
     }
 
     /// The same, for stores that are written with no newer formats than `formats` allows.
     #[must_use]
     pub fn writing(self, formats: FormatLevel) -> Self {
         Self { formats, ..self }
+    }
+
+    /// The same, for stores that keep no more files open than `files` allows.
+    #[must_use]
+    pub fn opening(self, files: FileBudget) -> Self {
+        Self { open_files_max: files.tables_per_store(), ..self }
     }
 
     /// How new the formats may be that are written.
@@ -213,80 +132,6 @@ impl StoreMemory {
     fn open(&self) -> MutexGuard<'_, Vec<Weak<DB>>> {
         self.inner.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// Options of a partition's database.
-    pub(super) fn database_options(&self) -> Options {
-        let mut options = Options::default();
-        options.create_if_missing(true);
-        options.create_missing_column_families(true);
-        options.set_write_buffer_manager(&self.inner.buffers);
-        options.set_max_background_jobs(2);
-        options.set_bytes_per_sync(1 << 20);
-        options.set_wal_bytes_per_sync(1 << 20);
-        options.set_max_total_wal_size(LOG_MAX);
-        // A log that is missing between others is a hole in the history. A log that is missing at the end is
-        // only a lost tail.
-        options.set_track_and_verify_wals_in_manifest(true);
-        options.set_keep_log_file_num(2);
-        options
-    }
-
-    /// Options of the family of dedupe ids. RocksDB does not inherit them from the database's.
-    ///
-    /// Keys are random within a day and never repeat. Nearly every look-up is for a key that isn't there.
-    /// Days don't overlap, so compactions leave old days alone.
-    pub(super) fn ids_options(&self) -> Options {
-        let mut table = self.table_options();
-        table.set_block_size(8 << 10);
-        table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
-        table.set_partition_filters(true);
-        table.set_metadata_block_size(4 << 10);
-        table.set_pin_top_level_index_and_filter(true);
-        let mut options = self.family_options(&table);
-        options.set_memtable_whole_key_filtering(true);
-        options.set_memtable_prefix_bloom_ratio(0.1);
-        // Small enough that a file holds few days, and is dropped as a whole when they expire. A file of a
-        // month would be rewritten daily.
-        options.set_target_file_size_base(8 << 20);
-        // Ids are random and don't compress. Sequence numbers do, once they are zero, which is at the bottom
-        // level.
-        options.set_compression_type(DBCompressionType::None);
-        options.set_bottommost_compression_type(DBCompressionType::Lz4);
-        options
-    }
-
-    /// Options of the family of everything else.
-    pub(super) fn state_options(&self) -> Options {
-        let mut table = self.table_options();
-        table.set_block_size(8 << 10);
-        let mut options = self.family_options(&table);
-        options.set_compression_type(DBCompressionType::Lz4);
-        options.set_target_file_size_base(64 << 20);
-        options
-    }
-
-    fn table_options(&self) -> BlockBasedOptions {
-        let mut table = BlockBasedOptions::default();
-        table.set_block_cache(&self.inner.cache);
-        table.set_format_version(6);
-        table.set_bloom_filter(10.0, false);
-        table.set_whole_key_filtering(true);
-        table.set_cache_index_and_filter_blocks(true);
-        table.set_pin_l0_filter_and_index_blocks_in_cache(true);
-        table.set_optimize_filters_for_memory(true);
-        table
-    }
-
-    fn family_options(&self, table: &BlockBasedOptions) -> Options {
-        let mut options = Options::default();
-        options.set_block_based_table_factory(table);
-        options.set_write_buffer_size(size(self.inner.budget.family_bytes()));
-        options.set_max_write_buffer_number(3);
-        // By default RocksDB rewrites files that are a month old. Here old files are dropped as a whole.
-        options.set_ttl(0);
-        options.set_periodic_compaction_seconds(0);
-        options
-    }
 }
 
 impl std::fmt::Debug for StoreMemory {
@@ -316,42 +161,4 @@ fn buffers(
 
 fn size(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MIB: u64 = 1 << 20;
-
-    #[test]
-    fn a_partition_s_share_of_the_least_budget_queues_the_largest_record() {
-        for partitions in [1_u32, 6, 32, 256] {
-            let share = Budget::least(partitions).producer_queue_bytes / u64::from(partitions);
-            assert!(share >= u64::from(schemas::topic::RECORD_BYTES_MAX), "{partitions} partitions: {share}");
-        }
-    }
-
-    #[test]
-    fn the_shares_are_never_more_than_the_whole() {
-        for total in [0, 7, 64 * MIB, 1_024 * MIB, u64::MAX] {
-            let budget = Budget::of(total);
-            let read = budget.prefetch_bytes + budget.batch_bytes;
-            let used = [budget.block_cache_bytes, read, budget.producer_queue_bytes];
-            assert!(used.into_iter().sum::<u64>() <= total, "{total}");
-            assert!(budget.write_buffer_bytes <= budget.block_cache_bytes || total < 8, "{total}");
-        }
-        let budget = Budget::of(1_024 * MIB);
-        assert_eq!((budget.write_buffer_bytes, budget.block_cache_bytes), (512 * MIB, 768 * MIB));
-    }
-
-    #[test]
-    fn a_budget_below_eight_mebibytes_per_family_and_partition_is_refused_with_the_mend() {
-        assert_eq!(Budget::of(1_024 * MIB).check(32), Ok(()));
-        let shortage = Budget::of(1_023 * MIB).check(32).expect_err("too small");
-        assert_eq!(shortage.wanted_bytes, 1_024 * MIB);
-        assert!(shortage.to_string().contains("AFTERSEND_PROCESSOR_MEMORY to 1024 MiB"), "{shortage}");
-        assert_eq!(Budget::least(6).check(6), Ok(()));
-        assert!(Budget::least(6).check(7).is_err());
-    }
 }

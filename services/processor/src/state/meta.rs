@@ -198,16 +198,16 @@ impl ChangelogPositions {
 
 impl Stored for Restoring {
     const WHAT: &'static str = "restore of a partition";
-    // Bytes without a format byte begin with an even one: the first number is not negative, and the lowest bit of
-    // postcard's first byte is the sign.
+    // Bytes without a format byte begin with an even one: the first number is not negative, and the lowest
+    // bit of postcard's first byte is the sign.
     const FORMAT: u8 = 3;
     const TAGGED_FROM: FormatLevel = FormatLevel::TAGGED;
 }
 
 impl Stored for ChangelogPositions {
     const WHAT: &'static str = "progress of a partition";
-    // Bytes without a format byte begin with an even one: the first number is not negative, and the lowest bit of
-    // postcard's first byte is the sign.
+    // Bytes without a format byte begin with an even one: the first number is not negative, and the lowest
+    // bit of postcard's first byte is the sign.
     const FORMAT: u8 = 3;
     const TAGGED_FROM: FormatLevel = FormatLevel::TAGGED;
 }

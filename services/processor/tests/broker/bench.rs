@@ -123,7 +123,17 @@ impl Bench {
         let (connection, prefix) = (self.connection.clone(), self.prefix);
         let thread = std::thread::spawn({
             let (health, stop) = (health.clone(), stop.clone());
-            move || run(&settings, &connection, prefix, TokenKey::development(), FormatLevel::NEWEST, &health, &stop)
+            move || {
+                run(
+                    &settings,
+                    &connection,
+                    prefix,
+                    TokenKey::development(),
+                    FormatLevel::NEWEST,
+                    &health,
+                    &stop,
+                )
+            }
         });
         Running { health, stop, thread }
     }

@@ -1,8 +1,9 @@
 //! Partitions that have stopped, each alone, and when each is tried again.
 //!
-//! What is wrong with one partition must not stop the others. A stopped partition stays with its owner: it would
-//! stop there as well, and each owner would be the next to suffer. It is restored again after a pause. So it comes
-//! back by itself once its fault is mended. Faults of the process are not among these: see [`StopCause`].
+//! What is wrong with one partition must not stop the others. A stopped partition stays with its owner: it
+//! would stop there as well, and each owner would be the next to suffer. It is restored again after a pause.
+//! So it comes back by itself once its fault is mended. Faults of the process are not among these: see
+//! [`StopCause`].
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

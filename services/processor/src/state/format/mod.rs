@@ -96,7 +96,8 @@ mod tests {
         assert_eq!(decode(&[]), Err(Unreadable::Damaged { what: WHAT, length: 0 }));
     }
 
-    /// A version that appends a field without a new format would see the field dropped by the versions before it.
+    /// A version that appends a field without a new format would see the field dropped by the versions before
+    /// it.
     #[test]
     fn a_trailing_field_is_refused() {
         let bytes = [&encode(&Customer::default())[..], &[0]].concat();

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Postcard itself ignores bytes behind a struct. A version that does not know an added field would read the
-//! struct without it, and drop the field when it writes the struct back. So bytes that are left over are refused.
+//! struct without it, and drop the field when it writes the struct back. So bytes that are left over are
+//! refused.
 //!
 //! A fleet is upgraded one process at a time, and may be rolled back. Until [`FormatLevel`] is raised by
 //! `aftersend finalize-upgrade`, only formats are written that the version before can read.
@@ -64,12 +65,13 @@ pub enum Unreadable {
     },
 }
 
-/// A struct that is stored with a format byte. Postcard writes fields in the order of their declaration, without
-/// names. So a field never moves, changes its type or goes away: another layout is another format.
+/// A struct that is stored with a format byte. Postcard writes fields in the order of their declaration,
+/// without names. So a field never moves, changes its type or goes away: another layout is another format.
 pub(crate) trait Stored: Serialize + DeserializeOwned {
     /// What the struct is, as errors name it.
     const WHAT: &'static str;
-    /// The number of its format. Where the struct once stood without a format byte, no such bytes begin with it.
+    /// The number of its format. Where the struct once stood without a format byte, no such bytes begin with
+    /// it.
     const FORMAT: u8 = 1;
     /// The level from which on it has its format byte. Below, postcard's bytes stand alone.
     const TAGGED_FROM: FormatLevel = FormatLevel::FIRST;
@@ -153,8 +155,8 @@ mod tests {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// What comes back is what went in. A field that a newer version has appended is refused and never dropped. So
-    /// is a format that this version does not know, and it is told from damage.
+    /// What comes back is what went in. A field that a newer version has appended is refused and never
+    /// dropped. So is a format that this version does not know, and it is told from damage.
     fn assert_is_guarded<T: Stored + PartialEq + std::fmt::Debug>(value: &T) {
         for level in LEVELS {
             let bytes = encode(value, level);
@@ -180,7 +182,8 @@ mod tests {
         assert_is_guarded(&restoring());
     }
 
-    /// The bytes that the version before format bytes wrote, and still writes until `aftersend finalize-upgrade`.
+    /// The bytes that the version before format bytes wrote, and still writes until `aftersend
+    /// finalize-upgrade`.
     #[test]
     fn the_bytes_of_the_version_before_are_read_and_until_the_gate_opens_written() {
         fn assert_golden<T: Stored + PartialEq + std::fmt::Debug>(value: &T, golden: &str) {

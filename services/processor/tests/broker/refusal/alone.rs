@@ -62,8 +62,8 @@ fn a_changelog_of_a_newer_format_stops_its_partition_only() {
     processor.stopped();
 }
 
-/// A value that can't be read is met while records are applied. The changelog has a value that can, so the mend that
-/// readiness names is one.
+/// A value that can't be read is met while records are applied. The changelog has a value that can, so the
+/// mend that readiness names is one.
 #[test]
 fn a_value_that_can_t_be_read_stops_its_partition_only_and_comes_back_without_its_folder() {
     let bench = Bench::used("unreadable-alone.");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::state::memory::FileBudget;
 
 /// RocksDB does not inherit options from the database: each family must have been given them.
 #[test]
@@ -13,14 +14,17 @@ fn every_family_has_the_options_and_there_is_none_besides() {
     let families: Vec<&String> = options.keys().filter(|section| section.starts_with("CFOptions")).collect();
     assert_eq!(families, [r#"CFOptions "default""#, r#"CFOptions "ids""#]);
     let database = &options["DBOptions"];
-    assert_eq!(database["max_background_jobs"], "2");
+    assert_eq!(database["max_background_jobs"], crate::state::memory::background_jobs().to_string());
+    assert_eq!(database["max_log_file_size"], "4194304");
+    assert_eq!(database["keep_log_file_num"], "2");
+    assert_eq!(database["max_open_files"], "-1");
     assert_eq!(database["max_total_wal_size"], "33554432");
     assert_eq!(database["bytes_per_sync"], "1048576");
     assert_eq!(database["wal_recovery_mode"], "kPointInTimeRecovery");
     assert_eq!(database["track_and_verify_wals_in_manifest"], "true");
     for (family, compression, bottommost, file_size) in [
         (STATE, "kLZ4Compression", "kDisableCompressionOption", "67108864"),
-        (IDS, "kNoCompression", "kLZ4Compression", "8388608"),
+        (IDS, "kNoCompression", "kLZ4Compression", "33554432"),
     ] {
         let section = |kind: &str| &options[&format!("{kind} \"{family}\"")];
         let (column, table) = (section("CFOptions"), section("TableOptions/BlockBasedTable"));
@@ -45,6 +49,17 @@ fn every_family_has_the_options_and_there_is_none_besides() {
     assert_eq!(ids["index_type"], "kTwoLevelIndexSearch");
     assert_eq!(ids["metadata_block_size"], "4096");
     assert_eq!(options[&format!("CFOptions \"{IDS}\"")]["memtable_whole_key_filtering"], "true");
+}
+
+/// However many partitions come, their tables stay within the process's open files.
+#[test]
+fn a_store_opens_no_more_tables_than_its_share_of_the_process_s_files() {
+    let mut fixture = Fixture::new();
+    let files = FileBudget::of(1_024, 12).expect("enough");
+    fixture.shared = fixture.shared.clone().opening(files);
+    drop(fixture.open());
+    let options = newest_options(&fixture.path());
+    assert_eq!(options["DBOptions"]["max_open_files"], files.tables_per_store().to_string());
 }
 
 /// The options file leaves the filters' size out.
