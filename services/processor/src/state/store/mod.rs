@@ -11,6 +11,7 @@ use schemas::id::DedupeId;
 
 use self::key::{IDS, STATE};
 use super::changelog;
+use super::format::FormatLevel;
 use super::format::stored::{self, Stored};
 use super::identity::{Fit, StoreIdentity};
 use super::memory::StoreMemory;
