@@ -1,6 +1,7 @@
 //! The command line: one variant per subcommand. The arguments of a subcommand have a file of their own in
 //! `cli/`.
 
+mod processor;
 mod reset;
 mod role;
 mod verify_signature;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use processor::{Leave, Processor};
 pub(crate) use reset::{GivenUp, Reset, ResetProcessor};
 pub(crate) use role::{AclForm, Role, Sink};
 pub(crate) use verify_signature::VerifySignature;
@@ -29,7 +31,11 @@ pub(crate) enum Command {
     /// Takes webhooks, verifies them and writes them to the raw topic.
     Gateway,
     /// Drops duplicates, keeps each customer's deliverability and emits outcomes, exactly once.
-    Processor,
+    Processor {
+        /// Instead of running one.
+        #[command(subcommand)]
+        command: Option<Processor>,
+    },
     /// Delivers outcome topics to a destination.
     Sink {
         /// Which destination.

@@ -3,5 +3,6 @@
 
 pub(crate) mod bootstrap;
 pub(crate) mod finalize_upgrade;
+pub(crate) mod leave;
 pub(crate) mod reset;
 pub(crate) mod verify_signature;

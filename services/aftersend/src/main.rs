@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tikv_jemallocator::Jemalloc;
 
-use cli::{Cli, Command, Reset};
+use cli::{Cli, Command, Processor, Reset};
 
 /// Also serves librdkafka and RocksDB. A record's memory is allocated by the client's thread and freed by a
 /// worker's thread, which is expensive with glibc's allocator.
@@ -52,7 +52,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let file = cli.config.as_deref();
     match cli.command {
         Command::Gateway => role::gateway(file).map(|()| ExitCode::SUCCESS),
-        Command::Processor => role::processor(file).map(|()| ExitCode::SUCCESS),
+        Command::Processor { command: None } => role::processor(file).map(|()| ExitCode::SUCCESS),
+        Command::Processor { command: Some(Processor::Leave(arguments)) } => {
+            command::leave::run(file, arguments).map(|()| ExitCode::SUCCESS)
+        }
         Command::Sink { sink } => role::sink(file, sink).map(|()| ExitCode::SUCCESS),
         Command::Bootstrap { probe, acls: None } => command::bootstrap::run(file, probe),
         Command::Bootstrap { acls: Some(form), .. } => {

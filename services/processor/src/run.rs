@@ -14,7 +14,7 @@ use crate::apply::Rules;
 use crate::clock::Clock;
 use crate::commit::producer::FenceCounter;
 use crate::drill::Drill;
-use crate::engine::{Engine, SessionError};
+use crate::engine::{Brokers, Engine, SessionError};
 use crate::instance::{Instance, InstanceError};
 use crate::metric;
 use crate::restore::{RestoreContext, RestoreLayout};
@@ -32,11 +32,11 @@ const STALL_AFTER: Duration = Duration::from_secs(90);
 /// The topics that a transaction writes to.
 const WRITTEN: [Topic; 6] =
     [Topic::Warehouse, Topic::Trait, Topic::Suppression, Topic::DeadLetter, Topic::State, Topic::Dedupe];
-/// Partitions that are restored at the same time.
-const RESTORERS: usize = 2;
 /// The pause between restarts of the engine doubles between these bounds.
 const PAUSE_MIN: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
+/// The group member, among the clients that can be fenced.
+const MEMBER: &str = "member";
 
 /// The processor can't continue.
 #[derive(Debug, Error)]
@@ -110,7 +110,7 @@ pub fn run(
         folder: instance.store_folder(&application.store_folder(topics.name(Topic::Raw))),
         partitions: rules.partitions,
         window: settings.window,
-        threads: RESTORERS,
+        threads: settings.restorers.unwrap_or_else(cores),
     };
     let restore = RestoreContext::read(&cluster, cluster.id(START_TIMEOUT), &application, layout)?;
     let transactional_id = application.transactional_id(instance.name(), &"clock");
@@ -119,6 +119,7 @@ pub fn run(
         vital.finished();
         return Ok(());
     };
+    let brokers = Brokers::watch(connection, topics.name(Topic::Raw))?;
     let (drill, fences) = (Drill::new(settings.drill.clone()), FenceCounter::default());
     let engine = Engine {
         settings,
@@ -127,6 +128,7 @@ pub fn run(
         instance: &instance,
         rules: &rules,
         clock: &clock,
+        brokers: &brokers,
         fences: &fences,
         restore: &restore,
         drill: &drill,
@@ -150,6 +152,11 @@ fn warn_of_few_files(partitions: u32) {
         "this process may open few files for its partitions: once their disks are full of ids, look-ups open tables again and again; \
          raise the hard limit of open files (LimitNOFILE= of systemd, `ulimits: nofile` of compose)"
     );
+}
+
+/// How many cores this process may use.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// The partition count of the input. Every topic that is written to must have the same.
@@ -210,10 +217,11 @@ fn keep_running(engine: &Engine<'_>, memory: &StoreMemory) -> Result<(), Error> 
             fruitless = 0;
             pause = PAUSE_MIN;
         }
-        if matches!(failure, SessionError::Kafka(kafka::Error::Fatal { .. })) {
-            engine.fences.record();
+        if matches!(&failure, SessionError::Kafka(error) if error.is_member_fenced()) {
+            engine.fences.record(MEMBER);
         }
-        fruitless += 1;
+        // In an outage a restart shows nothing.
+        fruitless += u32::from(engine.brokers.answer());
         if engine.fences.is_exceeded() {
             return Err(SessionError::Contested { instance: engine.instance.name().to_owned() }.into());
         }

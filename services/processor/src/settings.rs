@@ -30,6 +30,10 @@ settings::declare! {
         /// After this time without a heartbeat, another instance takes over the partitions. Longer than a
         /// restart and the move of a volume take.
         pub session_timeout: Duration = "180s" { least: "6s", because: "the broker's own minimum" },
+        /// Whether an instance that is told to stop leaves the group at once, so that others get its
+        /// partitions in seconds. For scale-in and decommissioning. Otherwise it keeps them until the session
+        /// timeout, for its restart.
+        pub leave_on_stop: bool = "false",
         /// For how many days an event is recognised as a duplicate. At least 8, and 8 more than the raw
         /// topic's retention and one segment: 30 with bootstrap's topics.
         pub window: Window = "30" {
@@ -53,6 +57,8 @@ settings::declare! {
         /// partitions. A producer sends one request per partition that it writes to, one after the other, so
         /// fewer partitions per worker make shorter commits.
         pub workers: usize = "8" { least: "1", most: "256", mend: "one for four partitions is a good choice" },
+        /// Partitions that are restored at the same time. Without it as many as the machine has cores.
+        pub restorers: Option<usize>,
         /// Largest number of timers of one partition that fire in one transaction. The others wait for the
         /// next.
         pub timers_max: usize = "2000" { least: "1", most: "100000" },

@@ -92,12 +92,12 @@ impl Instance {
         }
     }
 
-    /// SIGTERM, and a good end.
-    pub(crate) fn stop(&mut self) {
-        if let Some(process) = self.process.take() {
-            let exit = process.stop();
-            assert_eq!(exit.code, Some(0), "{} ends well: {}", self.name, exit.stderr);
-        }
+    /// SIGTERM, and a good end. Returns what it has logged.
+    pub(crate) fn stop(&mut self) -> String {
+        let Some(process) = self.process.take() else { return String::new() };
+        let exit = process.stop();
+        assert_eq!(exit.code, Some(0), "{} ends well: {}", self.name, exit.stderr);
+        exit.stderr
     }
 
     /// Waits until it has ended by itself.

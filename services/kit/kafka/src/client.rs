@@ -51,7 +51,10 @@ impl ClientContext for Observer {
                 error!(client, facility, message, "librdkafka");
             }
             RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => {
-                warn!(client, facility, message, "librdkafka");
+                let what = if facility == CONNECTION_LOST { CONNECTION_LOST } else { "other" };
+                if let Some(held_back) = telemetry::seldom(client, what) {
+                    warn!(client, facility, message, held_back, "librdkafka");
+                }
             }
             RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => info!(client, facility, message, "librdkafka"),
             RDKafkaLogLevel::Debug => debug!(client, facility, message, "librdkafka"),
@@ -71,7 +74,9 @@ impl ClientContext for Observer {
         self.disturbances.fetch_add(1, Ordering::Relaxed);
         let code = error.rdkafka_error_code().map_or("client", code_name);
         metrics::counter!(CLIENT_ERRORS, "client" => self.client, "code" => code).increment(1);
-        warn!(client = self.client, code, reason, "kafka connection disturbed");
+        if let Some(held_back) = telemetry::seldom(self.client, code) {
+            warn!(client = self.client, code, reason, held_back, "kafka connection disturbed");
+        }
     }
 }
 

@@ -120,6 +120,16 @@ impl Cluster {
             .sum())
     }
 
+    /// The instance ids of the static members of `group`. One that went without leaving counts until its
+    /// session is over.
+    ///
+    /// # Errors
+    /// If no broker answers, or it refuses.
+    pub fn static_members(&self, group: &str) -> Result<Vec<String>, Error> {
+        ffi::static_members(self.admin.inner(), group, Connection::METADATA_TIMEOUT)
+            .map_err(|code| refused("list the group's members", code))
+    }
+
     /// The values of a topic's settings.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! Reading records for a sink: a group member that commits offsets only when the sink asks for it (S3).
 
+pub(crate) mod departure;
 mod ends;
 mod progress;
 mod rebalance;
@@ -14,6 +15,7 @@ use tracing::warn;
 
 use crate::error::{leaves_records_out, refuse_if_fatal};
 use crate::{Connection, Error, Incoming, NextOffset, ffi};
+use departure::MemberClient;
 pub use ends::Ends;
 pub use progress::FetchProgress;
 use rebalance::Owner;
@@ -81,7 +83,7 @@ const POLL_MAX: Duration = Duration::from_millis(100);
 
 /// A group member that reads only committed records. Poll it from one thread.
 pub struct Consumer {
-    consumer: BaseConsumer<Owner>,
+    consumer: MemberClient<Owner>,
     topics: Vec<Arc<str>>,
     last_batch: Mutex<Instant>,
     paused: Mutex<bool>,
@@ -126,7 +128,7 @@ impl Consumer {
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();
         consumer.subscribe(&names).map_err(|source| Error::of("subscribe", source))?;
         Ok(Self {
-            consumer,
+            consumer: MemberClient::new(consumer, group.instance.is_none()),
             topics: topics.iter().map(|topic| Arc::from(topic.as_str())).collect(),
             last_batch: Mutex::new(Instant::now()),
             paused: Mutex::default(),
@@ -313,7 +315,11 @@ impl Consumer {
             _ => match Error::of("poll", error) {
                 fatal @ (Error::Unauthorized { .. } | Error::Fatal { .. }) => Err(fatal),
                 passing => {
-                    warn!(error = %passing, "poll disturbed");
+                    if let Some(held_back) =
+                        telemetry::seldom("consumer poll", passing.code().unwrap_or_default())
+                    {
+                        warn!(error = %passing, held_back, "poll disturbed");
+                    }
                     Ok(())
                 }
             },

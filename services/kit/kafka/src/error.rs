@@ -62,6 +62,12 @@ impl Error {
         }
     }
 
+    /// Whether another process has taken the place of this group member, by its instance id.
+    #[must_use]
+    pub fn is_member_fenced(&self) -> bool {
+        matches!(self, Self::Fatal { code } if *code == code_name(RDKafkaErrorCode::FencedInstanceId))
+    }
+
     pub(crate) fn of(attempt: &'static str, source: KafkaError) -> Self {
         use RDKafkaErrorCode as Code;
         let code = code_of(&source);

@@ -4,6 +4,7 @@
 
 mod commit;
 mod queue;
+mod static_members;
 mod topic_id;
 
 use std::ffi::CStr;
@@ -18,6 +19,7 @@ use crate::error::code_name;
 
 pub(crate) use commit::commit;
 pub(crate) use queue::{Popped, Queue};
+pub(crate) use static_members::static_members;
 pub(crate) use topic_id::topic_ids;
 
 /// Waits until every queued record has its delivery report.
@@ -45,6 +47,21 @@ pub(crate) fn has_events<C: ClientContext>(client: &Client<C>) -> bool {
         let waiting = sys::rd_kafka_queue_length(queue);
         sys::rd_kafka_queue_destroy(queue);
         waiting > 0
+    }
+}
+
+/// Whether the group has given this consumer a member id that it has not given back.
+///
+/// Why not the wrapper: it has no way to ask.
+pub(crate) fn is_member<C: ClientContext>(client: &Client<C>) -> bool {
+    // SAFETY: the pointer is the live client's own; the text is ours, and freed after its last use.
+    unsafe {
+        let member_id = sys::rd_kafka_memberid(client.native_ptr());
+        let is_member = !member_id.is_null() && *member_id != 0;
+        if !member_id.is_null() {
+            sys::rd_kafka_mem_free(client.native_ptr(), member_id.cast());
+        }
+        is_member
     }
 }
 

@@ -3,11 +3,13 @@
 mod log;
 pub mod metric;
 mod panic;
+mod seldom;
 
 use std::sync::{Mutex, PoisonError};
 
 pub use log::{Format, Settings};
 pub use metric::{Kind, Label, Metric, Metrics};
+pub use seldom::seldom;
 
 /// What was installed, once per process.
 static INSTALLED: Mutex<Option<Metrics>> = Mutex::new(None);

@@ -117,13 +117,15 @@ impl<'a> Commit<'a> {
     fn call(&self, act: Act, call: impl FnOnce(&Transactional) -> Result<(), TransactionError>) -> Reply {
         let Some(producer) = self.producer.current() else { return Reply::Unusable };
         let Err(refusal) = call(producer) else { return Reply::Done };
-        warn!(?act, %refusal, "transaction does not go on");
+        if let Some(held_back) = telemetry::seldom("transaction", refusal.code()) {
+            warn!(?act, %refusal, held_back, "transaction does not go on");
+        }
         match refusal {
             TransactionError::Abort { .. } => Reply::Refused,
             TransactionError::InDoubt { .. } => Reply::Unclear,
-            TransactionError::Unusable { .. } => Reply::Unusable,
+            TransactionError::Unusable { .. } | TransactionError::Expired { .. } => Reply::Unusable,
             TransactionError::Fenced { .. } => {
-                self.context.fences.record();
+                self.context.fences.record(self.producer.id());
                 Reply::Unusable
             }
         }
@@ -186,7 +188,9 @@ impl<'a> Commit<'a> {
         match self.producer.renew() {
             Ok(()) => Reply::Done,
             Err(error) => {
-                warn!(error = &error as &dyn std::error::Error, "no producer yet");
+                if let Some(held_back) = telemetry::seldom("transaction", "no producer") {
+                    warn!(error = &error as &dyn std::error::Error, held_back, "no producer yet");
+                }
                 Reply::Unclear
             }
         }
@@ -198,7 +202,9 @@ impl<'a> Commit<'a> {
         let committed = match self.context.member.committed(&partitions, ASK_TIMEOUT) {
             Ok(committed) => committed,
             Err(error) => {
-                warn!(%error, "outcome of the transaction not known yet");
+                if let Some(held_back) = telemetry::seldom("transaction", "outcome not known") {
+                    warn!(%error, held_back, "outcome of the transaction not known yet");
+                }
                 return Reply::Unclear;
             }
         };

@@ -1,6 +1,6 @@
 //! A worker's transactional producer. Its successors have the same transactional id and a greater epoch.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,9 +15,6 @@ const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// More fences than this within [`FENCES_WITHIN`] are not an accident.
 const FENCES_MAX: usize = 5;
 const FENCES_WITHIN: Duration = Duration::from_mins(1);
-/// A rival process fences our member and each worker's producer at about the same time. Together they count
-/// once.
-const SAME_FENCE: Duration = Duration::from_millis(500);
 
 /// A producer that can be replaced by a new one with the same transactional id and a greater epoch.
 #[derive(Debug)]
@@ -58,6 +55,12 @@ impl Producer {
         Ok(())
     }
 
+    /// The transactional id.
+    #[must_use]
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// The producer, where there is one.
     #[must_use]
     pub(crate) fn current(&self) -> Option<&Transactional> {
@@ -67,36 +70,37 @@ impl Producer {
 
 /// Counts how often another process has fenced this one. The likely cause is a second process with the same
 /// instance name: the two would fence each other without end.
+///
+/// Each client is counted by itself: a rival fences the same client again and again. Where all of a process's
+/// workers are fenced once in a bad minute, that is one fence and not many.
 #[derive(Debug, Default)]
 pub(crate) struct FenceCounter {
-    fences: Mutex<VecDeque<Instant>>,
+    fences: Mutex<BTreeMap<String, VecDeque<Instant>>>,
 }
 
 impl FenceCounter {
-    /// Notes that we were fenced.
-    pub(crate) fn record(&self) {
-        self.record_at(Instant::now());
+    /// Notes that `client` was fenced: a transactional id, or the group member.
+    pub(crate) fn record(&self, client: &str) {
+        self.record_at(client, Instant::now());
     }
 
-    /// Whether we were fenced too often for an accident.
+    /// Whether a client was fenced too often for an accident.
     #[must_use]
     pub(crate) fn is_exceeded(&self) -> bool {
-        self.fences().len() > FENCES_MAX
+        self.fences().values().any(|fences| fences.len() > FENCES_MAX)
     }
 
-    fn record_at(&self, now: Instant) {
-        let mut fences = self.fences();
+    fn record_at(&self, client: &str, now: Instant) {
+        let mut all = self.fences();
+        let fences = all.entry(client.to_owned()).or_default();
         // Once exceeded, it stays exceeded, so that each thread that asks later sees it.
-        if fences.len() > FENCES_MAX
-            || fences.back().is_some_and(|last| now.duration_since(*last) < SAME_FENCE)
-        {
-            return;
+        if fences.len() <= FENCES_MAX {
+            fences.retain(|fence| now.duration_since(*fence) < FENCES_WITHIN);
+            fences.push_back(now);
         }
-        fences.retain(|fence| now.duration_since(*fence) < FENCES_WITHIN);
-        fences.push_back(now);
     }
 
-    fn fences(&self) -> MutexGuard<'_, VecDeque<Instant>> {
+    fn fences(&self) -> MutexGuard<'_, BTreeMap<String, VecDeque<Instant>>> {
         self.fences.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -105,18 +109,26 @@ impl FenceCounter {
 mod tests {
     use super::*;
 
-    /// Whether fences after so many milliseconds are too many.
-    fn exceeded(fences_ms: impl IntoIterator<Item = u64>) -> bool {
+    /// Whether fences of clients, each after so many milliseconds, are too many.
+    fn exceeded(fences: impl IntoIterator<Item = (u64, u64)>) -> bool {
         let (counter, start) = (FenceCounter::default(), Instant::now());
-        fences_ms.into_iter().for_each(|after| counter.record_at(start + Duration::from_millis(after)));
+        for (client, after_ms) in fences {
+            counter.record_at(&client.to_string(), start + Duration::from_millis(after_ms));
+        }
         counter.is_exceeded()
     }
 
     #[test]
     fn a_few_fences_are_an_accident_and_more_are_a_rival() {
-        assert!(!exceeded((0..5).map(|nth| nth * 1_000)));
-        assert!(exceeded((0..6).map(|nth| nth * 1_000)));
-        assert!(!exceeded((0..60).map(|nth| nth * 15_000)), "now and then");
-        assert!(!exceeded(0..400), "all at once count once");
+        assert!(!exceeded((0..5).map(|nth| (0, nth * 1_000))));
+        assert!(exceeded((0..6).map(|nth| (0, nth * 1_000))));
+        assert!(!exceeded((0..60).map(|nth| (0, nth * 15_000))), "now and then");
+    }
+
+    /// A rival fences every client of a process, and each of them again.
+    #[test]
+    fn a_bad_minute_in_which_every_worker_is_fenced_once_is_not_a_rival() {
+        assert!(!exceeded((0..64).map(|worker| (worker, worker * 900))));
+        assert!(exceeded((0..64).map(|fence| (fence % 8, fence * 900))));
     }
 }

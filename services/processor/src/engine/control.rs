@@ -10,7 +10,7 @@ use tracing::{error, info};
 use self::stoppage::{PartitionStop, Stoppages};
 use super::watch::activity::Task;
 use super::worker::{Session, WorkerCommand, WorkerReport};
-use super::{SessionError, report};
+use super::{SessionError, report, spread};
 use crate::drill::Point;
 use crate::restore::Restorer;
 
@@ -77,6 +77,7 @@ impl<'a> Control<'a> {
             }
             self.begins(Task::HandOut);
             self.start_restored()?;
+            self.even_out()?;
             self.handle_reports()?;
             self.retry_stopped();
             if self.reported_at.elapsed() >= REPORT_EVERY {
@@ -146,7 +147,7 @@ impl<'a> Control<'a> {
             self.session.engine.drill.reached(Point::Restored);
             match restored {
                 Ok(restored) => {
-                    let worker = self.least_busy();
+                    let worker = spread::least_busy(&self.placed, self.workers.len());
                     let epoch = self.session.gate.take(partition);
                     self.placed.insert(partition, worker);
                     self.stoppages.runs(partition, Instant::now());
@@ -162,9 +163,17 @@ impl<'a> Control<'a> {
         Ok(())
     }
 
-    fn least_busy(&self) -> usize {
-        let load = |worker: &usize| self.placed.values().filter(|placed| *placed == worker).count();
-        (0..self.workers.len()).min_by_key(load).unwrap_or_default()
+    /// Moves one partition to another worker, where workers have uneven numbers of them. The partition goes
+    /// through a restore, which finds its disk up to date.
+    fn even_out(&mut self) -> Result<(), SessionError> {
+        if self.restorer.pending() > 0 {
+            return Ok(());
+        }
+        let Some(partition) = spread::to_move(&self.placed, self.workers.len()) else { return Ok(()) };
+        info!(partition, "partition moves to another worker");
+        self.take_back(&[partition])?;
+        self.restorer.begin(partition);
+        Ok(())
     }
 
     fn command(&self, worker: usize, command: WorkerCommand) {
@@ -235,6 +244,7 @@ impl<'a> Control<'a> {
         if !stalled.is_empty() {
             causes.push(format!("the restore of partitions {stalled:?} does not move"));
         }
+        causes.extend(self.session.engine.brokers.cause());
         causes.extend(self.session.watch.stuck());
         causes
     }

@@ -39,6 +39,7 @@ mod partition;
 mod report;
 mod reused;
 mod schedule;
+mod spread;
 mod watch;
 mod worker;
 
@@ -46,6 +47,7 @@ use control::{Control, WorkerHandle};
 use schedule::CommitSchedule;
 use watch::Watch;
 use watch::activity::{Activity, Task};
+pub(crate) use watch::brokers::Brokers;
 use worker::{Session, Worker, WorkerParts, WorkerReport};
 
 /// What a session works with.
@@ -62,6 +64,8 @@ pub(crate) struct Engine<'a> {
     pub rules: &'a Rules,
     /// The brokers' time.
     pub clock: &'a Clock,
+    /// Whether any broker answers.
+    pub brokers: &'a Brokers,
     /// How often another process has fenced us.
     pub fences: &'a FenceCounter,
     /// Where partitions are restored, and from which topics.
@@ -140,7 +144,8 @@ impl Engine<'_> {
         memory: &StoreMemory,
         on_commit: &(dyn Fn() + Sync),
     ) -> Result<(), SessionError> {
-        let watch = Watch::new(self.workers(), self.vital, &watch::give_up);
+        let brokers_answer = || self.brokers.answer();
+        let watch = Watch::new(self.workers(), self.vital, &watch::give_up, &brokers_answer);
         watch.during(watch::LOOK_EVERY, || self.be_member(&watch, memory, on_commit))
     }
 
@@ -170,7 +175,7 @@ impl Engine<'_> {
             is_over: &is_over,
             on_commit,
         };
-        std::thread::scope(|scope| {
+        let outcome = std::thread::scope(|scope| {
             let (reports, reported) = channel();
             let workers = self.start_workers(scope, &session, &reports);
             let bells: Vec<WakeHandle> = workers.iter().map(|worker| worker.bell.clone()).collect();
@@ -178,7 +183,11 @@ impl Engine<'_> {
             failed.store(true, Ordering::Relaxed);
             bells.iter().for_each(WakeHandle::wake);
             outcome
-        })
+        });
+        if self.settings.leave_on_stop && self.stop.requested() {
+            member.leave();
+        }
+        outcome
     }
 
     fn start_workers<'scope, 'env>(

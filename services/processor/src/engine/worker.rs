@@ -310,7 +310,14 @@ impl<'a> Worker<'a> {
             return Err(SessionError::Fruitless { times: self.aborted });
         }
         let pause = PAUSE_MAX.min(PAUSE_MIN * 2u32.saturating_pow(self.aborted));
-        warn!(aborted = self.aborted, ?pause, "transaction aborted, its records are tried again");
+        if let Some(held_back) = telemetry::seldom("transaction", "aborted") {
+            warn!(
+                aborted = self.aborted,
+                ?pause,
+                held_back,
+                "transaction aborted, its records are tried again"
+            );
+        }
         self.activity.begins(Task::Pause);
         self.session.engine.stop.wait_timeout(pause);
         Ok(())

@@ -209,6 +209,8 @@ pub(super) enum Halt {
     /// The disk holds a history that an operator's reset has ended. The new disk is filled from `from`, or
     /// from the beginning of the changelogs where that is `None`.
     Superseded { from: Option<ChangelogPositions> },
+    /// So many changelog records are to be replayed, and this attempt may not.
+    Postponed { records: u64 },
 }
 
 macro_rules! failed {

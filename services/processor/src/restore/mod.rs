@@ -69,6 +69,8 @@ struct RestoreAttempt<'a> {
     progress: &'a RestoreProgress,
     clock: &'a Clock,
     drill: &'a Drill,
+    /// Whether it may take the time of a replay, while other partitions may be ready on disk.
+    may_replay: bool,
     stopped: &'a dyn Fn() -> bool,
 }
 
@@ -95,6 +97,13 @@ fn read_committed(
     }
 }
 
+/// How many changelog records a replay reads.
+fn remaining(evidence: &Evidence, replay: &Replay) -> u64 {
+    let records = |from: NextOffset, log: Extent| log.end.0.saturating_sub(from.0.max(log.first.0));
+    let dedupe = records(evidence.disk.progress.dedupe_next(), evidence.dedupe);
+    u64::try_from(records(replay.state_from, evidence.state).saturating_add(dedupe)).unwrap_or_default()
+}
+
 impl RestoreAttempt<'_> {
     /// Restores the store. Returns where the partition stands and continues to read.
     fn run(&self, committed: Option<CommittedPosition>) -> Result<Meta, Halt> {
@@ -102,6 +111,9 @@ impl RestoreAttempt<'_> {
         let meta = match plan::plan(&evidence).map_err(|why| self.refused(why))? {
             Plan::Superseded => return Err(Halt::Superseded { from: None }),
             Plan::Ready(meta) => meta,
+            Plan::Replay(replay) if !self.may_replay => {
+                return Err(Halt::Postponed { records: remaining(&evidence, &replay) });
+            }
             Plan::Replay(replay) => {
                 if committed.is_none() && self.has_history(&evidence) && self.is_committed_after_all()? {
                     return self.run(self.read_committed()?);

@@ -37,15 +37,36 @@ pub(super) struct RestoreQueue {
 
 #[derive(Default)]
 struct Jobs {
-    waiting: VecDeque<(i32, Wanted)>,
+    waiting: VecDeque<Job>,
     taken: BTreeSet<i32>,
     is_closed: bool,
+}
+
+/// A partition to be restored.
+#[derive(Clone)]
+pub(super) struct Job {
+    pub(super) partition: i32,
+    pub(super) wanted: Wanted,
+    pub(super) stage: Stage,
+}
+
+/// How far a job has come. Jobs of the first stage come first, and small replays before large ones: a
+/// partition whose disk is up to date does not wait for another one's replay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    /// There is a disk. Whether it is up to date is not known.
+    Open,
+    /// Changelogs are to be replayed: so many records, or more than anyone has counted.
+    Replay {
+        /// Records.
+        records: u64,
+    },
 }
 
 /// What a thread finds in the queue.
 pub(super) enum Next {
     /// A partition. The thread has it until it calls [`done`](RestoreQueue::done).
-    Job(i32, Wanted),
+    Job(Job),
     /// Nothing in time.
     Nothing,
     /// No more will come.
@@ -57,8 +78,8 @@ impl RestoreQueue {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn put(&self, partition: i32, wanted: Wanted) {
-        self.jobs().waiting.push_back((partition, wanted));
+    pub(super) fn put(&self, job: Job) {
+        self.jobs().waiting.push_back(job);
         self.changed.notify_all();
     }
 
@@ -69,19 +90,21 @@ impl RestoreQueue {
 
     pub(super) fn next(&self, wait: Duration) -> Next {
         let idle = |jobs: &mut Jobs| {
-            !jobs.is_closed && !jobs.waiting.iter().any(|(partition, _)| !jobs.taken.contains(partition))
+            !jobs.is_closed && !jobs.waiting.iter().any(|job| !jobs.taken.contains(&job.partition))
         };
         let waited = self.changed.wait_timeout_while(self.jobs(), wait, idle);
         let mut jobs = waited.unwrap_or_else(PoisonError::into_inner).0;
         if jobs.is_closed {
             return Next::Closed;
         }
-        let free = jobs.waiting.iter().position(|(partition, _)| !jobs.taken.contains(partition));
-        let Some((partition, wanted)) = free.and_then(|at| jobs.waiting.remove(at)) else {
+        let free = jobs.waiting.iter().enumerate().filter(|(_, job)| !jobs.taken.contains(&job.partition));
+        // The first of equals.
+        let next = free.min_by_key(|(_, job)| job.stage).map(|(at, _)| at);
+        let Some(job) = next.and_then(|at| jobs.waiting.remove(at)) else {
             return Next::Nothing;
         };
-        jobs.taken.insert(partition);
-        Next::Job(partition, wanted)
+        jobs.taken.insert(job.partition);
+        Next::Job(job)
     }
 
     /// Lets the next restore of `partition` begin.
@@ -95,21 +118,44 @@ impl RestoreQueue {
 mod tests {
     use super::*;
 
+    fn job(partition: i32, stage: Stage) -> Job {
+        Job { partition, wanted: Wanted::default(), stage }
+    }
+
+    fn taken(queue: &RestoreQueue) -> Option<i32> {
+        match queue.next(Duration::ZERO) {
+            Next::Job(job) => Some(job.partition),
+            Next::Nothing | Next::Closed => None,
+        }
+    }
+
     #[test]
     fn a_partition_is_never_with_two_threads_and_others_need_not_wait_for_it() {
         let queue = RestoreQueue::default();
-        let next = || match queue.next(Duration::ZERO) {
-            Next::Job(partition, _) => Some(partition),
-            Next::Nothing | Next::Closed => None,
-        };
+        let next = || taken(&queue);
         for partition in [1, 1, 2] {
-            queue.put(partition, Wanted::default());
+            queue.put(job(partition, Stage::Open));
         }
         assert_eq!((next(), next(), next()), (Some(1), Some(2), None));
         queue.done(1);
         assert_eq!((next(), next()), (Some(1), None));
-        queue.put(3, Wanted::default());
+        queue.put(job(3, Stage::Open));
         queue.close();
         assert!(matches!(queue.next(Duration::ZERO), Next::Closed));
+    }
+
+    #[test]
+    fn disks_are_opened_before_anything_is_replayed_and_small_replays_come_first() {
+        let queue = RestoreQueue::default();
+        let jobs = [
+            (1, Stage::Replay { records: u64::MAX }),
+            (2, Stage::Replay { records: 9 }),
+            (3, Stage::Open),
+            (4, Stage::Replay { records: 9 }),
+            (5, Stage::Open),
+        ];
+        jobs.into_iter().for_each(|(partition, stage)| queue.put(job(partition, stage)));
+        let order: Vec<i32> = std::iter::from_fn(|| taken(&queue)).collect();
+        assert_eq!(order, [3, 5, 2, 4, 1]);
     }
 }

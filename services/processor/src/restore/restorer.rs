@@ -15,7 +15,7 @@ use tracing::warn;
 use super::error::Halt;
 use super::plan;
 use super::progress::RestoreProgress;
-use super::queue::{Next, RestoreQueue, Wanted};
+use super::queue::{Job, Next, RestoreQueue, Stage, Wanted};
 use super::{Refusal, RestoreAttempt, RestoreContext, RestoreError, read_committed};
 use crate::clock::Clock;
 use crate::drill::{Drill, Point};
@@ -39,6 +39,15 @@ pub(crate) struct Restored {
 /// The result of one restore.
 type Outcome = Result<Restored, RestoreError>;
 
+/// What an attempt came to.
+enum Attempted {
+    Restored(Restored),
+    /// The disk is not up to date. Others are opened first.
+    Postponed {
+        records: u64,
+    },
+}
+
 /// A restore that has ended.
 struct Done {
     partition: i32,
@@ -58,6 +67,7 @@ pub(crate) struct RestoreServices {
 /// Restores partitions, a few at a time.
 pub(crate) struct Restorer {
     queue: Arc<RestoreQueue>,
+    context: Arc<RestoreContext>,
     done: Receiver<Done>,
     ready: VecDeque<Done>,
     wanted: BTreeMap<i32, Wanted>,
@@ -97,20 +107,24 @@ impl Restorer {
             progress: RestoreProgress::default(),
             services,
         };
-        let (queue, progress) = (Arc::clone(&worker.queue), worker.progress.clone());
+        let (queue, context) = (Arc::clone(&worker.queue), Arc::clone(&worker.context));
+        let progress = worker.progress.clone();
         let spawn = |tail| {
             let worker = worker.clone();
             std::thread::spawn(move || worker.work(&tail))
         };
         let threads = tails.into_iter().map(spawn).collect();
-        Ok(Self { queue, done, ready: VecDeque::new(), wanted: BTreeMap::new(), progress, threads })
+        let (ready, wanted) = (VecDeque::new(), BTreeMap::new());
+        Ok(Self { queue, context, done, ready, wanted, progress, threads })
     }
 
     /// Puts `partition` into the queue.
     pub(crate) fn begin(&mut self, partition: i32) {
         let wanted = Wanted::default();
         self.wanted.insert(partition, wanted.clone());
-        self.queue.put(partition, wanted);
+        let has_disk = self.context.store_path(partition).exists();
+        let stage = if has_disk { Stage::Open } else { Stage::Replay { records: u64::MAX } };
+        self.queue.put(Job { partition, wanted, stage });
     }
 
     /// Forgets `partitions`, and closes the stores of those that are restored.
@@ -166,9 +180,9 @@ impl RestoreWorker {
     fn work(&self, tail: &Tail) {
         loop {
             match self.queue.next(SERVE_EVERY) {
-                Next::Job(partition, wanted) => {
-                    self.deliver(tail, partition, &wanted);
-                    self.queue.done(partition);
+                Next::Job(job) => {
+                    self.deliver(tail, &job);
+                    self.queue.done(job.partition);
                 }
                 Next::Nothing => tail.serve(),
                 Next::Closed => return,
@@ -176,16 +190,26 @@ impl RestoreWorker {
         }
     }
 
-    fn deliver(&self, tail: &Tail, partition: i32, wanted: &Wanted) {
+    fn deliver(&self, tail: &Tail, job: &Job) {
+        let Job { partition, wanted, stage } = job;
+        let partition = *partition;
         let stopped = || !wanted.holds() || self.services.stop.requested();
         if stopped() {
             return;
         }
         self.progress.begin(partition);
         // A panic is that partition's fault. This thread has other partitions to restore.
-        let restore = AssertUnwindSafe(|| self.restore(tail, partition, &stopped));
+        let restore = AssertUnwindSafe(|| self.restore(tail, partition, *stage, &stopped));
         let outcome = catch_unwind(restore).unwrap_or(Err(RestoreError::Died));
         self.progress.end(partition);
+        let outcome = match outcome {
+            Ok(Attempted::Restored(restored)) => Ok(restored),
+            Ok(Attempted::Postponed { records }) => {
+                self.queue.put(Job { stage: Stage::Replay { records }, ..job.clone() });
+                return;
+            }
+            Err(error) => Err(error),
+        };
         let given_up = wanted.given_up();
         if !*given_up {
             // The send fails only where this restorer is being dropped.
@@ -193,15 +217,24 @@ impl RestoreWorker {
         }
     }
 
-    fn restore(&self, tail: &Tail, partition: i32, stopped: &dyn Fn() -> bool) -> Outcome {
+    fn restore(
+        &self,
+        tail: &Tail,
+        partition: i32,
+        stage: Stage,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<Attempted, RestoreError> {
         let folder = &self.context.layout.folder;
         std::fs::create_dir_all(folder).map_err(|source| RestoreError::Folder { source })?;
         sweep(folder, partition);
         let mut begins = None;
         let mut wipes = 0;
         loop {
-            let (cause, from, error) = match self.attempt(tail, partition, begins, stopped) {
-                Ok(restored) => return Ok(restored),
+            // After a wipe, there is nothing on disk that could be ready.
+            let may_replay = stage != Stage::Open || wipes > 0;
+            let (cause, from, error) = match self.attempt(tail, partition, begins, may_replay, stopped) {
+                Ok(restored) => return Ok(Attempted::Restored(restored)),
+                Err(Halt::Postponed { records }) => return Ok(Attempted::Postponed { records }),
                 Err(Halt::Superseded { from }) => ("reset", from, None),
                 Err(Halt::Failed(RestoreError::Store(error))) if error.is_corruption() => {
                     ("damaged", None, Some(RestoreError::Store(error)))
@@ -228,6 +261,7 @@ impl RestoreWorker {
         tail: &Tail,
         partition: i32,
         begins: Option<ChangelogPositions>,
+        may_replay: bool,
         stopped: &dyn Fn() -> bool,
     ) -> Result<Restored, Halt> {
         let Self { context, progress, .. } = self;
@@ -249,8 +283,17 @@ impl RestoreWorker {
             store.begin_restore(clock.now_ms())?;
             store.note_progress(&begins)?;
         }
-        let attempt =
-            RestoreAttempt { tail, context, partition, store: &store, progress, clock, drill, stopped };
+        let attempt = RestoreAttempt {
+            tail,
+            context,
+            partition,
+            store: &store,
+            progress,
+            clock,
+            drill,
+            may_replay,
+            stopped,
+        };
         match attempt.run(committed) {
             Ok(meta) => Ok(Restored { store, meta }),
             // Do not refuse while the committed offset is still moving. An owner that was paused here and
@@ -258,7 +301,7 @@ impl RestoreWorker {
             // the restore.
             Err(Halt::Failed(RestoreError::Refused { .. })) if attempt.read_committed()? != committed => {
                 drop(store);
-                self.attempt(tail, partition, None, stopped)
+                self.attempt(tail, partition, None, may_replay, stopped)
             }
             Err(halt) => Err(halt),
         }

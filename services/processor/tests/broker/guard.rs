@@ -30,7 +30,11 @@ impl Bench {
     }
 
     fn producer(&self) -> Transactional {
-        let limits = TransactionLimits::within(SESSION, 16 << 20);
+        self.producer_within(SESSION)
+    }
+
+    fn producer_within(&self, timeout: Duration) -> Transactional {
+        let limits = TransactionLimits::within(timeout, 16 << 20);
         Transactional::init(&self.connection, &self.group(), &limits, TIMEOUT).expect("a producer")
     }
 
@@ -123,4 +127,29 @@ fn p1_a_producer_that_was_replaced_is_fenced() {
     assert!(zombie.commit(TIMEOUT).is_err());
     assert_eq!(bench.committed(0).next, None);
     assert_eq!(bench.records(Topic::Warehouse).len(), 0);
+}
+
+/// Nobody else is there. The brokers abort a transaction that is open for too long, and say of its producer
+/// what they say of a fenced one.
+#[test]
+fn a_transaction_that_has_timed_out_is_not_taken_for_a_rivals_fence() {
+    const OPEN_MAX: Duration = Duration::from_secs(2);
+    let bench = Bench::new("expired.");
+    let (producer, member) = (bench.producer_within(OPEN_MAX), bench.assigned());
+    producer.begin().expect("begins");
+    bench.send_one(&producer);
+    producer.send_offsets(&[position()], &member, TIMEOUT).expect("accepted");
+    assert_eq!(bench.records(Topic::Warehouse).len(), 0, "read once the brokers have aborted it");
+    let refused = producer.commit(TIMEOUT);
+    assert!(
+        matches!(refused, Err(TransactionError::Expired { timeout: OPEN_MAX, age, .. }) if age > OPEN_MAX),
+        "{refused:?}"
+    );
+    // A rival is still known as one: the transaction is young.
+    let zombie = bench.producer();
+    zombie.begin().expect("begins");
+    bench.send_one(&zombie);
+    zombie.send_offsets(&[position()], &member, TIMEOUT).expect("accepted");
+    let _rival = bench.producer();
+    assert!(matches!(zombie.commit(TIMEOUT), Err(TransactionError::Fenced { .. })));
 }

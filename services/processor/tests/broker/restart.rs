@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kafka::NextOffset;
 use processor::state::meta::ChangelogPositions;
-use processor::{Error, SessionError};
+use processor::{Error, Leaving, SessionError, Settings, leave};
 use schemas::record::DeadLetter;
 use schemas::topic::Topic;
 
@@ -158,6 +158,47 @@ fn p1_two_instances_share_the_work() {
     until("the other one is ready", || other.health.ready().ready);
     other.stopped();
     bench.assert_each_once(0..500);
+}
+
+/// Longer than any test waits: what moves before has not waited for it.
+const LONG_SESSION: Duration = Duration::from_mins(20);
+
+/// Two instances, of which one has stopped, and the other one is to have its partitions.
+fn with_one_stopped(prefix: &'static str, leave_on_stop: bool, then: impl FnOnce(&Bench, Settings)) {
+    let bench = Bench::new(prefix);
+    let settings = |name: &str| {
+        let mut settings = bench.settings(name);
+        settings.instance = Some(format!("pod-{name}"));
+        (settings.session_timeout, settings.leave_on_stop) = (LONG_SESSION, leave_on_stop);
+        settings
+    };
+    let stays = bench.start_with(settings("0")).ready();
+    let goes = bench.start_with(settings("1")).ready();
+    bench.publish_events(0..200);
+    bench.worked_off();
+    goes.stopped();
+    then(&bench, settings("1"));
+    bench.publish_events((0..200).step_by(2).chain(200..400));
+    bench.worked_off();
+    stays.stopped();
+    bench.assert_each_once(0..400);
+}
+
+#[test]
+fn an_instance_that_leaves_on_stop_gives_its_partitions_up_at_once() {
+    with_one_stopped("leaves.", true, |_, _| ());
+}
+
+#[test]
+fn an_instance_that_has_stopped_can_be_taken_out_of_the_group() {
+    with_one_stopped("taken-out.", false, |bench, gone| {
+        let leave = |leaving| leave(&gone, &bench.connection, bench.prefix, &leaving);
+        let others = Leaving::Numbered { prefix: "pod-".to_owned(), from: 2 };
+        assert_eq!(leave(others).expect("asks the group"), Vec::<String>::new());
+        assert_eq!(leave(Leaving::This).expect("leaves"), ["pod-1"]);
+        let scaled_in = Leaving::Numbered { prefix: "pod-".to_owned(), from: 1 };
+        assert_eq!(leave(scaled_in).expect("asks the group"), Vec::<String>::new(), "it has left already");
+    });
 }
 
 /// Two processes under one name fence each other, and would do so without end. One of them says so and goes;

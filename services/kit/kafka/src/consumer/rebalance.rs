@@ -10,6 +10,7 @@ use rdkafka::{ClientContext, Offset, Statistics, TopicPartitionList};
 use rdkafka_sys::rd_kafka_resp_err_t as Response;
 use tracing::{info, warn};
 
+use super::departure::{Closing, MemberContext};
 use super::progress::Latest;
 use super::{Assignment, Revocation, locked, named};
 use crate::NextOffset;
@@ -27,6 +28,13 @@ pub(super) struct Owner {
     /// Went since the polling thread last dropped the records of such partitions.
     pub(super) revoked: Mutex<BTreeSet<(String, i32)>>,
     pub(super) statistics: Mutex<Latest>,
+    closing: Closing,
+}
+
+impl MemberContext for Owner {
+    fn closing(&self) -> &Closing {
+        &self.closing
+    }
 }
 
 impl Owner {
@@ -39,6 +47,7 @@ impl Owner {
             floors: Mutex::default(),
             revoked: Mutex::default(),
             statistics: Mutex::default(),
+            closing: Closing::default(),
         }
     }
 
@@ -75,7 +84,8 @@ impl Owner {
         }
     }
 
-    fn unassign(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) {
+    /// Nothing more is done for `partitions`.
+    fn forget(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) {
         let named = named(partitions);
         let how = if consumer.assignment_lost() { Revocation::Lost } else { Revocation::Revoked };
         info!(partitions = named.len(), ?how, "partitions revoked");
@@ -92,9 +102,6 @@ impl Owner {
         }
         if !named.is_empty() {
             self.hooks.revoked(&named, how);
-        }
-        if let Err(error) = consumer.incremental_unassign(partitions) {
-            warn!(%error, "unassignment failed");
         }
     }
 }
@@ -120,9 +127,17 @@ impl ConsumerContext for Owner {
         response: Response,
         partitions: &mut TopicPartitionList,
     ) {
-        match response {
-            Response::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => self.assign(consumer, partitions),
-            _ => self.unassign(consumer, partitions),
+        let is_assigned = response == Response::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        if !is_assigned {
+            self.forget(consumer, partitions);
+        }
+        if self.closing.answers(consumer, partitions) {
+            return;
+        }
+        if is_assigned {
+            self.assign(consumer, partitions);
+        } else if let Err(error) = consumer.incremental_unassign(partitions) {
+            warn!(%error, "unassignment failed");
         }
     }
 }

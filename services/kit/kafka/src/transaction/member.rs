@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use rdkafka_sys::rd_kafka_resp_err_t as Response;
 use tracing::warn;
 
 use crate::client::{Observer, observed};
+use crate::consumer::departure::{Closing, MemberClient, MemberContext};
 use crate::consumer::{Group, Revocation, locked, named};
 use crate::error::{leaves_records_out, refuse_if_fatal};
 use crate::ffi::Queue;
@@ -22,14 +24,14 @@ use super::positions::{self, Committed};
 /// One thread polls the member, which keeps the membership alive. Records arrive in [`PartitionQueue`]s, each
 /// polled by another thread, so that a rebalance can be reported and answered while transactions go on.
 pub struct Member {
-    consumer: Arc<BaseConsumer<Rebalances>>,
+    consumer: MemberClient<Rebalances>,
     topic: Arc<str>,
 }
 
 /// Partitions that were assigned or revoked.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Rebalanced {
-    /// Assigned. They are paused until [`Member::start`].
+    /// Assigned. No record of them comes before [`Member::start`].
     Assigned(Vec<i32>),
     /// Revoked. No other member gets them before [`Member::release`], unless they are lost already.
     Revoked(Vec<i32>, Revocation),
@@ -77,7 +79,8 @@ impl Member {
         let consumer: BaseConsumer<Rebalances> =
             config.create_with_context(Rebalances::default()).map_err(Error::Settings)?;
         consumer.subscribe(&[topic]).map_err(|source| Error::of("subscribe", source))?;
-        Ok(Self { consumer: Arc::new(consumer), topic: Arc::from(topic) })
+        let consumer = MemberClient::new(consumer, group.instance.is_none());
+        Ok(Self { consumer, topic: Arc::from(topic) })
     }
 
     /// Waits at most `wait` for partitions to be assigned or revoked.
@@ -87,7 +90,7 @@ impl Member {
     /// is not an error.
     pub fn poll(&self, wait: Duration) -> Result<Vec<Rebalanced>, Error> {
         match self.consumer.poll(wait) {
-            // From a partition that has not been started. `start` reads it again from its position.
+            // Records and ends come in the queues.
             Some(Ok(_) | Err(KafkaError::PartitionEOF(_))) | None => {}
             Some(Err(error)) => {
                 refuse_if_fatal(self.consumer.client())?;
@@ -103,8 +106,15 @@ impl Member {
     /// If the client refuses.
     pub fn release(&self, partitions: &[i32]) -> Result<(), Error> {
         let failed = |source| Error::of("give partitions back", source);
-        locked(&self.consumer.context().unreleased).retain(|partition| !partitions.contains(partition));
-        self.consumer.incremental_unassign(&self.list(partitions)).map_err(failed)
+        let rebalances = self.consumer.context();
+        locked(&rebalances.unreleased).retain(|partition| !partitions.contains(partition));
+        let started = rebalances.forget(partitions);
+        self.consumer.incremental_unassign(&list(&self.topic, &started)).map_err(failed)
+    }
+
+    /// Leaves the group for good. Other members get the partitions now, and not when the session times out.
+    pub fn leave(self) {
+        self.consumer.will_leave();
     }
 
     /// A queue, empty until partitions are started into it. It must be dropped before this member is.
@@ -113,17 +123,24 @@ impl Member {
         PartitionQueue::new(Queue::new(Arc::clone(&self.consumer)), Arc::clone(&self.topic))
     }
 
-    /// Makes the records of `partition`, from `next`, arrive in `queue`.
+    /// Makes the records of `partition`, from `next`, arrive in `queue`, also where they arrived in another
+    /// one.
     ///
     /// # Errors
     /// If the partition is no longer assigned.
     pub fn start(&self, partition: i32, next: NextOffset, queue: &PartitionQueue) -> Result<(), Error> {
         let failed = |source| Error::of("start a partition", source);
+        // First, or its first records would arrive elsewhere. librdkafka remembers it for as long as the
+        // client lives.
         queue.forward_from(partition);
-        self.consumer
-            .seek(&self.topic, partition, Offset::Offset(next.0), Connection::METADATA_TIMEOUT)
-            .map_err(failed)?;
-        self.consumer.resume(&self.list(&[partition])).map_err(failed)
+        let mut position = TopicPartitionList::with_capacity(1);
+        position.add_partition_offset(&self.topic, partition, Offset::Offset(next.0)).map_err(failed)?;
+        if locked(&self.consumer.context().started).insert(partition) {
+            return self.consumer.incremental_assign(&position).map_err(failed);
+        }
+        // It moves from another queue. What was read for that one is dropped.
+        let next = Offset::Offset(next.0);
+        self.consumer.seek(&self.topic, partition, next, Connection::METADATA_TIMEOUT).map_err(failed)
     }
 
     /// What the group has committed for `partitions`, in their order, once every transaction on them is
@@ -140,7 +157,8 @@ impl Member {
     /// # Errors
     /// If the client refuses.
     pub fn pause(&self, partition: i32) -> Result<(), Error> {
-        self.consumer.pause(&self.list(&[partition])).map_err(|source| Error::of("pause a partition", source))
+        let paused = self.consumer.pause(&list(&self.topic, &[partition]));
+        paused.map_err(|source| Error::of("pause a partition", source))
     }
 
     /// The ends of what is decided on partitions of any topics, such as changelogs, in their order:
@@ -161,14 +179,14 @@ impl Member {
     pub(super) fn client(&self) -> &rdkafka::client::Client<impl ClientContext + use<>> {
         self.consumer.client()
     }
+}
 
-    fn list(&self, partitions: &[i32]) -> TopicPartitionList {
-        let mut list = TopicPartitionList::with_capacity(partitions.len());
-        for partition in partitions {
-            list.add_partition(&self.topic, *partition);
-        }
-        list
+fn list(topic: &str, partitions: &[i32]) -> TopicPartitionList {
+    let mut list = TopicPartitionList::with_capacity(partitions.len());
+    for partition in partitions {
+        list.add_partition(topic, *partition);
     }
+    list
 }
 
 impl Drop for Member {
@@ -197,8 +215,25 @@ pub(super) struct Rebalances {
     events: Mutex<Vec<Rebalanced>>,
     /// Revoked, and not released yet.
     unreleased: Mutex<Vec<i32>>,
+    /// Started: what the client itself has assigned.
+    started: Mutex<BTreeSet<i32>>,
     /// Whether the member is being dropped, so that no caller would release partitions.
     leaving: AtomicBool,
+    closing: Closing,
+}
+
+impl Rebalances {
+    /// Those of `partitions` that were started. From now on they aren't.
+    fn forget(&self, partitions: &[i32]) -> Vec<i32> {
+        let mut started = locked(&self.started);
+        partitions.iter().copied().filter(|partition| started.remove(partition)).collect()
+    }
+}
+
+impl MemberContext for Rebalances {
+    fn closing(&self) -> &Closing {
+        &self.closing
+    }
 }
 
 impl Default for Rebalances {
@@ -207,6 +242,8 @@ impl Default for Rebalances {
             observer: Observer::new("member"),
             events: Mutex::default(),
             unreleased: Mutex::default(),
+            started: Mutex::default(),
+            closing: Closing::default(),
             leaving: AtomicBool::new(false),
         }
     }
@@ -222,19 +259,23 @@ impl ConsumerContext for Rebalances {
         partitions: &mut TopicPartitionList,
     ) {
         let numbers: Vec<i32> = named(partitions).into_iter().map(|(_, partition)| partition).collect();
+        if self.closing.answers(consumer, partitions) {
+            return;
+        }
         let event = match response {
             Response::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
-                // Assigned from the beginning, but paused before the first fetch can answer. The real start
-                // is known only after the restore, and `start` seeks there.
-                let beginning = partitions.set_all_offsets(Offset::Beginning);
-                let assigned = beginning.and_then(|()| consumer.incremental_assign(partitions));
-                if let Err(error) = assigned.and_then(|()| consumer.pause(partitions)) {
+                // The rebalance is answered now, and the partitions are assigned in the client by `start`, at
+                // their positions: these are known only after the restore. A seek could be undone by a late
+                // answer to the question where a first position is.
+                if let Err(error) = consumer.incremental_assign(&TopicPartitionList::new()) {
                     warn!(%error, "partitions not taken");
                 }
                 Rebalanced::Assigned(numbers)
             }
             _ if self.leaving.load(Ordering::Relaxed) => {
-                if let Err(error) = consumer.incremental_unassign(partitions) {
+                let topic = named(partitions).pop().map(|(topic, _)| topic).unwrap_or_default();
+                let started = list(&topic, &self.forget(&numbers));
+                if let Err(error) = consumer.incremental_unassign(&started) {
                     warn!(%error, "partitions not given back");
                 }
                 return;
@@ -264,7 +305,10 @@ pub(super) fn tolerate(topic: &str, error: KafkaError) -> Result<(), Error> {
         _ => match Error::of("poll", error) {
             fatal @ (Error::Unauthorized { .. } | Error::Fatal { .. }) => Err(fatal),
             passing => {
-                warn!(error = %passing, "poll disturbed");
+                if let Some(held_back) = telemetry::seldom("member poll", passing.code().unwrap_or_default())
+                {
+                    warn!(error = %passing, held_back, "poll disturbed");
+                }
                 Ok(())
             }
         },

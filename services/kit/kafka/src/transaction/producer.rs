@@ -1,3 +1,4 @@
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use thiserror::Error;
 use tracing::{debug, warn};
 
 use crate::client::{Observer, observed};
+use crate::consumer::locked;
 use crate::error::code_name;
 use crate::{Connection, Error, NextOffset, Outgoing, PublishError, ffi};
 
@@ -66,12 +68,40 @@ pub enum TransactionError {
         /// Kafka's name of the error.
         code: &'static str,
     },
+    /// The transaction was open for longer than its timeout, so the coordinator has aborted it. It fences the
+    /// producer then, with the same error code as another process would.
+    #[error(
+        "transaction was open for {age:?}, and the brokers abort it after {timeout:?} ({code}): look at how fast the brokers and the \
+         disk are"
+    )]
+    Expired {
+        /// Kafka's name of the error.
+        code: &'static str,
+        /// How long it was open.
+        age: Duration,
+        /// How long it might be open.
+        timeout: Duration,
+    },
     /// The producer cannot go on and must be replaced.
     #[error("producer is unusable ({code})")]
     Unusable {
         /// Kafka's name of the error.
         code: &'static str,
     },
+}
+
+impl TransactionError {
+    /// Kafka's name of the error.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Abort { code }
+            | Self::InDoubt { code }
+            | Self::Fenced { code }
+            | Self::Expired { code, .. }
+            | Self::Unusable { code } => code,
+        }
+    }
 }
 
 /// A position to commit with a transaction.
@@ -96,6 +126,10 @@ pub struct Transactional {
     disturbances_at_init: u64,
     /// Whether a request to a coordinator took longer than [`SLOW_MIN`].
     was_slow: AtomicBool,
+    /// When the open transaction began.
+    began: Mutex<Option<Instant>>,
+    /// How long a transaction may be open.
+    open_max: Duration,
 }
 
 impl Transactional {
@@ -141,7 +175,13 @@ impl Transactional {
         let producer = PolledProducer::new(producer);
         producer.init_transactions(timeout).map_err(|source| Error::of("init transactions", source))?;
         let disturbances_at_init = producer.context().observer.disturbances();
-        Ok(Self { producer, disturbances_at_init, was_slow: AtomicBool::new(false) })
+        Ok(Self {
+            producer,
+            disturbances_at_init,
+            was_slow: AtomicBool::new(false),
+            began: Mutex::default(),
+            open_max: limits.timeout,
+        })
     }
 
     /// Opens a transaction.
@@ -150,7 +190,9 @@ impl Transactional {
     /// If the producer is unusable.
     pub fn begin(&self) -> Result<(), TransactionError> {
         self.producer.context().unwritten.store(false, Ordering::Relaxed);
-        self.producer.begin_transaction().map_err(|error| refusal(&error))
+        self.producer.begin_transaction().map_err(|error| self.refusal(&error))?;
+        *locked(&self.began) = Some(Instant::now());
+        Ok(())
     }
 
     /// Queues a copy of `record` in the open transaction. Waits while the queue is full.
@@ -227,7 +269,7 @@ impl Transactional {
     /// Any [`TransactionError`]. None of them proves that the transaction was not committed: EndTxn may have
     /// been sent, whatever the error is called.
     pub fn commit(&self, timeout: Duration) -> Result<(), TransactionError> {
-        self.watched(|producer| producer.commit_transaction(timeout)).map_err(|error| refusal(&error))
+        self.ends(self.watched(|producer| producer.commit_transaction(timeout)))
     }
 
     /// Aborts the open transaction.
@@ -236,7 +278,24 @@ impl Transactional {
     /// If the producer is unusable, or no broker answers within `timeout`. Then a new producer of the same id
     /// aborts it.
     pub fn abort(&self, timeout: Duration) -> Result<(), TransactionError> {
-        self.watched(|producer| producer.abort_transaction(timeout)).map_err(|error| refusal(&error))
+        self.ends(self.watched(|producer| producer.abort_transaction(timeout)))
+    }
+
+    fn ends(&self, outcome: Result<(), KafkaError>) -> Result<(), TransactionError> {
+        outcome.map_err(|error| self.refusal(&error))?;
+        *locked(&self.began) = None;
+        Ok(())
+    }
+
+    /// What an error means. Kafka says the same of a producer that another process has fenced, and of one
+    /// whose transaction has timed out. Only an old transaction can have timed out.
+    fn refusal(&self, error: &KafkaError) -> TransactionError {
+        match (refusal(error), *locked(&self.began)) {
+            (TransactionError::Fenced { code }, Some(began)) if began.elapsed() >= self.open_max => {
+                TransactionError::Expired { code, age: began.elapsed(), timeout: self.open_max }
+            }
+            (refusal, _) => refusal,
+        }
     }
 
     /// Whether a connection to a broker was disturbed since [`Self::init`], or a coordinator was so slow that

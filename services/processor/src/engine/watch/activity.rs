@@ -60,6 +60,12 @@ pub(in crate::engine) enum Task {
 }
 
 impl Task {
+    /// Whether the thread may wait for a broker, or for a thread that does.
+    pub(super) fn needs_brokers(self) -> bool {
+        let patience = self.patience();
+        patience == CALL_MAX || patience == LET_GO_MAX
+    }
+
     /// How long one try may last. A try that lasts longer will never end by itself.
     pub(super) fn patience(self) -> Duration {
         match self {

@@ -16,6 +16,7 @@ use super::report;
 use crate::metric;
 
 pub(super) mod activity;
+pub(super) mod brokers;
 
 /// How often all threads are observed.
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -33,6 +34,8 @@ pub(super) struct Watch<'a> {
     vital: &'a Vital,
     /// Ends the process, for a reason.
     give_up: &'a (dyn Fn(&str) + Sync),
+    /// Whether any broker answers.
+    brokers_answer: &'a (dyn Fn() -> bool + Sync),
 }
 
 /// How a thread is.
@@ -46,7 +49,9 @@ enum Condition {
 }
 
 /// What was observed of a thread. Ages are counted in observations, not by a clock: while the whole process
-/// stands still (SIGSTOP, a virtual machine that is moved), no thread is late.
+/// stands still (SIGSTOP, a virtual machine that is moved), no thread is late. While no broker answers, no
+/// thread is late that may wait for a broker: librdkafka lets some calls wait past their timeout until a
+/// broker is back. Such a thread can't do harm then, because what it does next needs a broker.
 #[derive(Debug, Clone, Copy, Default)]
 struct Observation {
     seen: ActivityAt,
@@ -70,9 +75,10 @@ impl Condition {
 }
 
 impl Observation {
-    fn look(&mut self, now: ActivityAt) -> Condition {
+    fn look(&mut self, now: ActivityAt, brokers_answer: bool) -> Condition {
+        let is_late = u32::from(brokers_answer || !now.task.needs_brokers());
         self.of_task = if now.tasks == self.seen.tasks { self.of_task + 1 } else { 0 };
-        self.of_try = if now.tries == self.seen.tries { self.of_try + 1 } else { 0 };
+        self.of_try = if now.tries == self.seen.tries { self.of_try + is_late } else { 0 };
         self.seen = now;
         let (at_task, at_try) = (LOOK_EVERY * self.of_task, LOOK_EVERY * self.of_try);
         match now.task {
@@ -86,9 +92,21 @@ impl Observation {
 
 impl<'a> Watch<'a> {
     /// A watch over the control thread and `workers` workers. `give_up` must end the process.
-    pub(super) fn new(workers: usize, vital: &'a Vital, give_up: &'a (dyn Fn(&str) + Sync)) -> Self {
+    pub(super) fn new(
+        workers: usize,
+        vital: &'a Vital,
+        give_up: &'a (dyn Fn(&str) + Sync),
+        brokers_answer: &'a (dyn Fn() -> bool + Sync),
+    ) -> Self {
         let workers = (0..workers).map(|_| Activity::default()).collect();
-        Self { control: Activity::default(), workers, stuck: Mutex::default(), vital, give_up }
+        Self {
+            control: Activity::default(),
+            workers,
+            stuck: Mutex::default(),
+            vital,
+            give_up,
+            brokers_answer,
+        }
     }
 
     pub(super) fn control(&self) -> &Activity {
@@ -125,8 +143,9 @@ impl<'a> Watch<'a> {
 
     fn look(&self, observations: &mut [Observation]) {
         let activities = std::iter::once(&self.control).chain(&self.workers);
-        let conditions: Vec<Condition> =
-            observations.iter_mut().zip(activities).map(|(seen, now)| seen.look(now.latest())).collect();
+        let brokers_answer = (self.brokers_answer)();
+        let look = |(seen, now): (&mut Observation, &Activity)| seen.look(now.latest(), brokers_answer);
+        let conditions: Vec<Condition> = observations.iter_mut().zip(activities).map(look).collect();
         let stuck: Vec<String> = conditions
             .iter()
             .enumerate()
@@ -178,12 +197,16 @@ mod tests {
 
     /// How a thread is after so many looks at it, with `between` two of them.
     fn seen(looks: u64, task: Task, between: impl Fn(&Activity)) -> Condition {
+        seen_while(true, looks, task, between)
+    }
+
+    fn seen_while(brokers_answer: bool, looks: u64, task: Task, between: impl Fn(&Activity)) -> Condition {
         let (activity, mut observation) = (Activity::default(), Observation::default());
         activity.begins(task);
-        observation.look(activity.latest());
+        observation.look(activity.latest(), brokers_answer);
         let look = |_| {
             between(&activity);
-            observation.look(activity.latest())
+            observation.look(activity.latest(), brokers_answer)
         };
         (0..looks).map(look).last().expect("a look")
     }
@@ -200,7 +223,7 @@ mod tests {
             // Told again at every look, until the session is over.
             let _ = (told.send(why.to_owned()), release.send(()));
         };
-        let watch = Watch::new(1, &vital, &give_up);
+        let watch = Watch::new(1, &vital, &give_up, &|| true);
         let hang = Box::new(move || released.recv_timeout(Duration::from_secs(10)).unwrap_or_default());
         watch.during(Duration::from_millis(1), || session(&watch, hang));
         heard.try_recv().ok()
@@ -236,6 +259,17 @@ mod tests {
         let renew = Task::Commit(Act::Renew);
         assert_eq!(seen(90, renew, |_| ()), Condition::Stuck(renew));
         assert_eq!(seen(91, renew, |_| ()), Condition::Hopeless(renew, Duration::from_secs(91)));
+    }
+
+    /// A thread that waits for brokers is named, and waits on. A disk has no such excuse.
+    #[test]
+    fn no_thread_is_hopeless_for_brokers_that_are_gone() {
+        let offsets = Task::Commit(Act::Offsets);
+        assert_eq!(seen_while(false, 10_000, offsets, |_| ()), Condition::Stuck(offsets));
+        assert_eq!(seen_while(false, 10_000, Task::TakeBack, |_| ()), Condition::Stuck(Task::TakeBack));
+        let disk = Task::Commit(Act::Apply);
+        assert!(matches!(seen_while(false, 10_000, disk, |_| ()), Condition::Hopeless(..)));
+        assert!(matches!(seen_while(false, 10_000, Task::End, |_| ()), Condition::Hopeless(..)));
     }
 
     /// A new producer, T1 to T5, a new producer for the doubt, its outcome, a slow disk.
@@ -288,7 +322,7 @@ mod tests {
     fn readiness_names_a_control_thread_that_cannot_report_it() {
         let health = Health::new();
         let vital = health.component("processor", LONG);
-        let watch = Watch::new(0, &vital, &|_| ());
+        let watch = Watch::new(0, &vital, &|_| (), &|| true);
         vital.ready();
         watch.control().begins(Task::Poll);
         let mut observations = [Observation::default()];
