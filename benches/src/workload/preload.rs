@@ -140,7 +140,12 @@ impl ChangelogWriter<'_> {
         let ids = (0..count).map(|_| id()).collect();
         let runs = vec![Run { bucket: day, appended: 0, ids }];
         let chunk = Chunk { meta, previous_clock_ms: before.clock_ms, runs };
-        self.send(Topic::Dedupe, partition, changelog::META_KEY, &chunk.encode(processor::FormatLevel::NEWEST))?;
+        self.send(
+            Topic::Dedupe,
+            partition,
+            changelog::META_KEY,
+            &chunk.encode(processor::FormatLevel::NEWEST),
+        )?;
         self.send(Topic::State, partition, changelog::META_KEY, &changelog::encode_meta(&meta))?;
         (written.meta, written.ids, written.customers) = (meta, written.ids + count, due);
         Ok(())

@@ -69,7 +69,7 @@ fn transactions(records: &[Incoming], batch: usize) {
             for (key, value) in applied.overlay.customers() {
                 black_box((changelog::customer_key(key), value));
             }
-            black_box(applied.overlay.chunk().encode());
+            black_box(applied.overlay.chunk().encode(processor::FormatLevel::NEWEST));
         });
         writing.time(|| store.apply(&applied.overlay).expect("applies"));
         meta = *applied.overlay.meta();

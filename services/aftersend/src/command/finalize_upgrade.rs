@@ -6,8 +6,8 @@ use anyhow::Context as _;
 use processor::{Application, FormatLevel};
 use schemas::topic::meta::Topology;
 
-use crate::acl::Principal;
 use crate::configuration;
+use crate::preflight::acl::Principal;
 use crate::preflight::{self, meta};
 
 /// Runs the subcommand. Without `yes` it only says what it would do.

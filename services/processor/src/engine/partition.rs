@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use kafka::Incoming;
 
 use super::batch::RecordBatch;
-use super::reused::ReusedIds;
 use super::control::stoppage::PartitionStop;
+use super::reused::ReusedIds;
 use super::watch::activity::{Activity, Task};
 use super::{SessionError, report};
 use crate::apply::{self, Applied, ApplyContext, ApplyError, DueTimers, Rules};

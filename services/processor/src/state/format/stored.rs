@@ -143,7 +143,11 @@ mod tests {
     }
 
     fn chunk() -> Chunk {
-        let runs = vec![Run { bucket: 20_000, appended: 0, ids: vec![DedupeId([1; 16]).into(), DedupeId([2; 16]).into()] }];
+        let runs = vec![Run {
+            bucket: 20_000,
+            appended: 0,
+            ids: vec![DedupeId([1; 16]).into(), DedupeId([2; 16]).into()],
+        }];
         Chunk { meta: meta(), previous_clock_ms: 900, runs }
     }
 
