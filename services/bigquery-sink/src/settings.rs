@@ -13,9 +13,9 @@ settings::declare! {
     pub struct Settings in "warehouse", checked by relate {
         /// Where outcomes are stored: `sqlite:PATH`, one file on a local disk, for one instance of this sink.
         pub target: Location = "sqlite:warehouse.sqlite" { env: "AFTERSEND_WAREHOUSE" },
-        /// Consumer group of the warehouse sink, to which the topic prefix is added. Where it is not set, it is
-        /// `aftersend-warehouse-`, the warehouse's kind and a hash of its location, so that each warehouse has
-        /// its own.
+        /// Consumer group of the warehouse sink, to which the topic prefix is added. Where it is not set, it
+        /// is `aftersend-warehouse-`, the warehouse's kind and a hash of its location, so that each
+        /// warehouse has its own.
         pub group: Option<String>,
         /// Lasting name of this member of the group, such as the pod name of a StatefulSet. With it, a
         /// restart within the session timeout moves no partition.
@@ -31,8 +31,8 @@ settings::declare! {
         /// How long another program may hold the SQLite file's write lock before the sink stops with an
         /// error.
         pub lock_wait: Duration = "30s" { least: "0s", most: "2m" },
-        /// How long a row is kept, counted from its event's time. Older rows are deleted, 1,000 in a second at
-        /// most. Where it is not set, all rows are kept.
+        /// How long a row is kept, counted from its event's time. Older rows are deleted, 1,000 in a second
+        /// at most. Where it is not set, all rows are kept.
         pub keep: Option<Duration> { least: "1d" },
         /// The sink is not ready after this time without a finished batch or an empty poll. More than
         /// `batch_wait` and `lock_wait` together.

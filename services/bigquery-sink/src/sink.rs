@@ -9,7 +9,7 @@ use delivery::sink::{Delivered, Ended, Ending, Metrics, Pending, Reading, Reject
 use kafka::{Incoming, NextOffset};
 use tracing::{error, warn};
 
-use crate::target::{self, Answer, Batch, Refusal, Row, RowOutcome, Stored, Target};
+use crate::target::{self, Batch, RefusedRow, Row, RowOutcome, StoreAnswer, Stored, Target};
 use crate::{NAME, metric, reading};
 
 /// The reason of a dead letter that the warehouse will never take.
@@ -59,7 +59,7 @@ impl delivery::Sink for Warehouse {
         let answer = self.target.store(&batch)?;
         metrics::histogram!(metric::STORE_SECONDS).record(began.elapsed());
         match answer {
-            Answer::Stored(outcomes) => {
+            StoreAnswer::Stored(outcomes) => {
                 log(outcomes.iter().copied().collect());
                 let ended = |((place, _), outcome): (_, RowOutcome)| Ended {
                     place,
@@ -67,7 +67,7 @@ impl delivery::Sink for Warehouse {
                 };
                 Ok(records.into_iter().zip(outcomes).map(ended).collect::<Vec<_>>().into())
             }
-            Answer::Refused(refusals) => Ok(refused(records, batch.into_rows(), refusals)),
+            StoreAnswer::Refused(refusals) => Ok(refused(records, batch.into_rows(), refusals)),
         }
     }
 
@@ -77,9 +77,9 @@ impl delivery::Sink for Warehouse {
 }
 
 /// The refused rows become dead letters, and the others are delivered again.
-fn refused(records: Vec<(usize, Ticket)>, rows: Vec<Row>, refusals: Vec<Refusal>) -> Delivered<Row> {
+fn refused(records: Vec<(usize, Ticket)>, rows: Vec<Row>, refusals: Vec<RefusedRow>) -> Delivered<Row> {
     let mut refusals: BTreeMap<usize, String> =
-        refusals.into_iter().map(|Refusal { row, why }| (row, why)).collect();
+        refusals.into_iter().map(|RefusedRow { row, why }| (row, why)).collect();
     let mut delivered = Delivered { ended: Vec::with_capacity(refusals.len()), again: Vec::new() };
     for (index, ((place, ticket), item)) in records.into_iter().zip(rows).enumerate() {
         match refusals.remove(&index) {

@@ -46,7 +46,7 @@ pub trait Target: Send {
     ///
     /// # Errors
     /// Where the warehouse can't be written. Nothing of the batch is visible then.
-    fn store(&mut self, batch: &Batch) -> Result<Answer, Error>;
+    fn store(&mut self, batch: &Batch) -> Result<StoreAnswer, Error>;
 
     /// Deletes a bounded number of the rows that are older than the settings keep them, if any.
     ///
@@ -57,17 +57,17 @@ pub trait Target: Send {
 
 /// What a warehouse did with a batch.
 #[derive(Debug)]
-pub enum Answer {
+pub enum StoreAnswer {
     /// It is visible: what became of each row, in the order of the rows.
     Stored(Vec<RowOutcome>),
     /// Nothing is stored, since the warehouse will never take some of the rows. Without them it is to be
     /// stored again.
-    Refused(Vec<Refusal>),
+    Refused(Vec<RefusedRow>),
 }
 
 /// A row that the warehouse will never take.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct RefusedRow {
     /// Its place among the batch's rows.
     pub row: usize,
     /// Why, in the warehouse's words. It quotes no value.

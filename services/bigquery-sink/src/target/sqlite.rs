@@ -28,7 +28,9 @@ use sha2::{Digest, Sha256};
 
 pub use error::Error;
 
-use crate::target::{self, Answer, Batch, DEFAULT_GROUP_PREFIX, Partition, Refusal, Row, RowOutcome, Target};
+use crate::target::{
+    self, Batch, DEFAULT_GROUP_PREFIX, Partition, RefusedRow, Row, RowOutcome, StoreAnswer, Target,
+};
 use error::At;
 
 /// To how many bytes the write-ahead log is cut when its content is in the file. While a reader stays in one
@@ -98,7 +100,7 @@ impl Target for Sqlite {
         Ok(read(connection).map_err(|err| at.error("read", err))?)
     }
 
-    fn store(&mut self, batch: &Batch) -> Result<Answer, target::Error> {
+    fn store(&mut self, batch: &Batch) -> Result<StoreAnswer, target::Error> {
         let Self { connection, path, lock_wait, .. } = self;
         let at = At { path, lock_wait: *lock_wait };
         let transaction = connection
@@ -106,7 +108,7 @@ impl Target for Sqlite {
             .map_err(|err| at.error("lock", err))?;
         let answer = write(&transaction, batch, at)?;
         // Where rows are refused, the transaction is rolled back.
-        if matches!(answer, Answer::Stored(_)) {
+        if matches!(answer, StoreAnswer::Stored(_)) {
             transaction.commit().map_err(|err| at.error("commit to", err))?;
         }
         Ok(answer)
@@ -123,7 +125,7 @@ impl Target for Sqlite {
 
 /// Everything of the batch up to the commit. The positions are read under the write lock. So where two sinks
 /// hold the same partition for a moment, the later one finds the rows of the earlier one.
-fn write(transaction: &Transaction<'_>, batch: &Batch, at: At<'_>) -> Result<Answer, Error> {
+fn write(transaction: &Transaction<'_>, batch: &Batch, at: At<'_>) -> Result<StoreAnswer, Error> {
     let failed = |err| at.error("write", err);
     let now = time::text(clock::now_ms());
     let mut positions = BTreeMap::new();
@@ -143,22 +145,22 @@ fn write(transaction: &Transaction<'_>, batch: &Batch, at: At<'_>) -> Result<Ans
             Ok(outcome) => outcomes.push(outcome),
             Err(err) => {
                 let why = row::refusal(&err).ok_or_else(|| failed(err))?;
-                refused.push(Refusal { row: index, why });
+                refused.push(RefusedRow { row: index, why });
             }
         }
     }
     if !refused.is_empty() {
         takes_rows(transaction, at)?;
-        return Ok(Answer::Refused(refused));
+        return Ok(StoreAnswer::Refused(refused));
     }
     for (partition, next) in batch.next() {
         row::advance(transaction, partition, *next).map_err(failed)?;
     }
-    Ok(Answer::Stored(outcomes))
+    Ok(StoreAnswer::Stored(outcomes))
 }
 
-/// Whether the table takes a plain row. Where it doesn't, somebody has altered it, and no row is to blame: the
-/// sink must not drain the topic into the dead letters (S4).
+/// Whether the table takes a plain row. Where it doesn't, somebody has altered it, and no row is to blame:
+/// the sink must not drain the topic into the dead letters (S4).
 fn takes_rows(transaction: &Transaction<'_>, at: At<'_>) -> Result<(), Error> {
     row::insert_plain(transaction).map_err(|err| match row::refusal(&err) {
         Some(why) => Error::Altered { path: at.path(), why },

@@ -32,8 +32,8 @@ fn s4_a_malformed_record_is_kept_with_its_origin_and_passed() {
     assert_eq!((letter.origin_partition, letter.origin_offset), (Some(1), Some(1)));
 }
 
-/// SQLite reads no JSON that is nested deeper than 1,000 levels. The record is good otherwise, so that only the file
-/// can tell.
+/// SQLite reads no JSON that is nested deeper than 1,000 levels. The record is good otherwise, so that only
+/// the file can tell.
 #[test]
 fn s4_a_row_that_the_warehouse_refuses_is_kept_with_its_reason_and_the_rest_is_stored() {
     let bench = Bench::new("refused.");

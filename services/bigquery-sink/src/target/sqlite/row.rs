@@ -40,8 +40,8 @@ pub(super) fn insert(transaction: &Transaction<'_>, row: &Row, now: &str) -> rus
     }
 }
 
-/// Why the table will never take the row, in SQLite's words, which quote no value. `None` where the failure has
-/// another cause.
+/// Why the table will never take the row, in SQLite's words, which quote no value. `None` where the failure
+/// has another cause.
 pub(super) fn refusal(error: &rusqlite::Error) -> Option<String> {
     let code = error.sqlite_error_code()?;
     let is_the_rows =

@@ -12,7 +12,7 @@ use schemas::record::MessageOutcome;
 
 use super::Sqlite;
 use crate::Target;
-use crate::target::{Answer, Batch, Row, Stored};
+use crate::target::{Batch, Row, StoreAnswer, Stored};
 
 const TOPIC: &str = "outcomes.warehouse.v1";
 
@@ -45,10 +45,10 @@ fn store(sqlite: &mut Sqlite, batch: &Batch) -> Stored {
     stored(sqlite.store(batch).expect("stores"))
 }
 
-fn stored(answer: Answer) -> Stored {
+fn stored(answer: StoreAnswer) -> Stored {
     match answer {
-        Answer::Stored(outcomes) => outcomes.into_iter().collect(),
-        Answer::Refused(refusals) => panic!("refused: {refusals:?}"),
+        StoreAnswer::Stored(outcomes) => outcomes.into_iter().collect(),
+        StoreAnswer::Refused(refusals) => panic!("refused: {refusals:?}"),
     }
 }
 

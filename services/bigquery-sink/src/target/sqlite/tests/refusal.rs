@@ -9,7 +9,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::super::{Error, Sqlite};
 use super::{batch, count, open, positions, row, stored};
 use crate::Target;
-use crate::target::{Answer, Batch};
+use crate::target::{Batch, StoreAnswer};
 
 fn refusal(path: &Path) -> Error {
     Sqlite::open(path, Duration::from_millis(20)).expect_err("refused")
@@ -103,7 +103,7 @@ fn s4_a_row_that_is_refused_for_good_is_named_and_nothing_is_stored() {
     let mut nested = row(0, 1, "b");
     nested.outcome.metadata = format!("{{\"a\":{}{}}}", "[".repeat(1_200), "]".repeat(1_200)).into();
     let rows = [row(0, 0, "a"), nested, row(1, 0, "c")];
-    let Answer::Refused(refusals) = sqlite.store(&batch(rows.clone())).expect("answers") else {
+    let StoreAnswer::Refused(refusals) = sqlite.store(&batch(rows.clone())).expect("answers") else {
         panic!("not refused")
     };
     assert_eq!(refusals.iter().map(|refusal| refusal.row).collect::<Vec<_>>(), [1]);
