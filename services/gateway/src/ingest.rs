@@ -179,7 +179,7 @@ impl Ingest {
         let verified = verify(&received.source.keys, timestamp, signature, received.body.clone())
             .map_err(Answer::Unauthorized)?;
         // Only a verified request learns of trouble with Kafka.
-        let partitions = self.partitions()?;
+        let partitions = self.partitions(deadline).await?;
         let receipt = Receipt {
             source: received.source.name.clone(),
             signed_at_ms: verified.signed_at_ms(),
@@ -200,7 +200,14 @@ impl Ingest {
         Ok(published.len())
     }
 
-    fn partitions(&self) -> Result<u32, Answer> {
+    /// Raw's partition count. A request that arrives before it is known waits for it, until `deadline`.
+    async fn partitions(&self, deadline: Instant) -> Result<u32, Answer> {
+        if *self.partition_count.borrow() == PartitionCount::Unknown {
+            let mut count = self.partition_count.clone();
+            let known = count.wait_for(|count| *count != PartitionCount::Unknown);
+            // Past the deadline the count is still unknown, and that is the answer.
+            let _ = timeout_at(deadline, known).await;
+        }
         match *self.partition_count.borrow() {
             PartitionCount::Fixed(count) => Ok(count),
             PartitionCount::Unknown => Err(Answer::Unavailable(Unavailable::PartitionsUnknown)),

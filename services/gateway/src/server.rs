@@ -23,8 +23,8 @@ const STALL_AFTER: Duration = Duration::from_secs(30);
 
 /// Takes webhooks on `listener` until `stop`, then drains (G6).
 ///
-/// It listens at once. Until Kafka has been reached, signed webhooks are answered 503: a refused connection
-/// would cost an hour (G3).
+/// It listens at once, since a refused connection would cost an hour (G3). Until Kafka has been reached, a
+/// signed webhook waits for it within its deadline, and is then answered 503.
 ///
 /// # Errors
 /// [`Error::Kafka`] where the client refuses its settings. [`Error::TopicMissing`] and

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Gateway, PARTITIONS, PATH, create_topics, node, settings, until};
+use crate::harness::{Gateway, PARTITIONS, PATH, create_topics, node, settings, shared, until};
 use schemas::topic::Topic;
 
 const BODY: &str = r#"{"metric":"sent","event_id":"7","customer_id":"1"}"#;
@@ -53,6 +53,19 @@ async fn a_gateway_without_a_broker_listens_and_says_what_it_waits_for() {
     let report = gateway.health.ready();
     let cause = report.components[0].cause.as_deref().expect("not ready");
     assert!(!report.ready && cause.contains("AFTERSEND_KAFKA"), "{cause}");
+}
+
+/// G2, G3: what arrives before Kafka was reached waits for it within the answer's deadline.
+#[tokio::test]
+async fn webhooks_right_after_the_start_are_held_until_the_topics_are_known() {
+    let bootstrap = tokio::task::spawn_blocking(shared).await.expect("a broker");
+    let topics = tokio::task::spawn_blocking(move || create_topics(bootstrap, "first.", &[]));
+    topics.await.expect("topics");
+    let gateway = Gateway::start_at(bootstrap, "first.", settings()).await;
+    let answers = futures::future::join_all((0..8).map(|_| gateway.signed(BODY).send())).await;
+    let statuses = answers.into_iter().map(|answer| answer.expect("an answer").status().as_u16());
+    assert_eq!(statuses.collect::<Vec<_>>(), [200; 8]);
+    assert_eq!(gateway.raw(8).await.len(), 8);
 }
 
 #[tokio::test]
