@@ -74,18 +74,18 @@ impl fmt::Debug for Identifiers<'_> {
 
 /// How customers get their keys. The rules hold for a whole topology: keys made by others are other
 /// customers.
-#[derive(Clone, Copy, Debug)]
-pub struct KeyRules<'a> {
+#[derive(Clone, Debug)]
+pub struct KeyRules {
     /// Makes the token of an address.
-    pub tokens: &'a TokenKey,
+    pub tokens: TokenKey,
     /// Whether an id that is an e-mail address is replaced by its token, as if it were the person's address.
     /// Such a person can't be written to by id any more.
     pub tokenise_ids: bool,
 }
 
 /// Ids stay as they are.
-impl<'a> From<&'a TokenKey> for KeyRules<'a> {
-    fn from(tokens: &'a TokenKey) -> Self {
+impl From<TokenKey> for KeyRules {
+    fn from(tokens: TokenKey) -> Self {
         Self { tokens, tokenise_ids: false }
     }
 }
@@ -100,13 +100,7 @@ impl CustomerKey {
     /// With `identifiers`: its id, else its cio_id, else the token of an e-mail address, else `customer_id`.
     /// Without: `customer_id`, else the token. Where there is no person: the delivery, else the event itself.
     #[must_use]
-    pub fn of<'a>(
-        person: &Person<'_>,
-        delivery_id: Option<&str>,
-        event_id: &str,
-        rules: impl Into<KeyRules<'a>>,
-    ) -> Self {
-        let rules = rules.into();
+    pub fn of(person: &Person<'_>, delivery_id: Option<&str>, event_id: &str, rules: &KeyRules) -> Self {
         let ids = person.identifiers.unwrap_or_default();
         let of_email = |address: &str| format!("{EMAIL_TOKEN}{}", rules.tokens.token(Kind::Email, address));
         let of_id = |id: &str| {

@@ -116,6 +116,23 @@ fn a_wrong_partition_count_is_refused() {
     assert_refused(&deployment.run(&["bootstrap"], &[]), 1, &[name, "5 partitions", "LogAppendTime"]);
 }
 
+/// Keys are made in one way for good: bootstrap and every role refuse tokenised ids where the topics were
+/// made without, and where ids stay, the roles that read them say so.
+#[test]
+fn tokenising_of_ids_is_said_and_can_t_be_switched_later() {
+    let deployment = Deployment::new("ids", 2);
+    let env = with_credentials(&[("AFTERSEND_PRIVACY_TOKENISE_IDS", "true")]);
+    let mut roles: Vec<Process> = Role::ALL.into_iter().map(|role| deployment.start(role, &env)).collect();
+    assert_refused(&deployment.run(&["bootstrap"], &env), 1, &["address-like ids", "switch it back"]);
+    for role in &mut roles {
+        assert_refused(&role.wait(), 1, &["address-like ids", "switch it back"]);
+    }
+    for role in [Role::Gateway, Role::Processor] {
+        let log = deployment.start_ready(role, &[]).log();
+        assert!(log.contains("privacy.tokenise_ids"), "{role:?} does not say how ids are kept: {log}");
+    }
+}
+
 /// Bootstrap again changes nothing and says so.
 #[test]
 fn bootstrap_twice_is_bootstrap_once() {

@@ -36,7 +36,7 @@ impl Customers {
         let memory = StoreMemory::new(&Budget::least(1));
         let store = PartitionStore::open(&folder.path().join("0"), &identity, &memory)?;
         let window = Window::new(30).context("a window of 30 days is within bounds")?;
-        let rules = Rules { window, tokens: TokenKey::development(), partitions: 1 };
+        let rules = Rules { window, privacy: TokenKey::development().into(), partitions: 1 };
         let meta = Meta::beginning(Incarnation::new([1; 16]), NextOffset(0));
         let records = records(journal)?;
         let context = ApplyContext { rules: &rules, partition: 0, store: &store, meta: &meta };

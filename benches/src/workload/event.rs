@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use schemas::codec;
 use schemas::id::EventId;
-use schemas::key::CustomerKey;
+use schemas::key::{CustomerKey, KeyRules};
 use schemas::record::RawRecord;
 use schemas::token::TokenKey;
 
@@ -32,7 +32,7 @@ pub(crate) struct Event {
 /// Raw records without end: each outcome of the devkit's population, and copies of recent ones.
 pub(crate) struct Events<'a> {
     outcomes: Outcomes<'a>,
-    tokens: TokenKey,
+    keys: KeyRules,
     now_ms: i64,
     originals: u64,
     recent: Vec<Event>,
@@ -46,7 +46,7 @@ impl<'a> Events<'a> {
         let now_ms = now_ms();
         Self {
             outcomes: Outcomes::new(population, seed, now_ms / 1_000),
-            tokens: TokenKey::development(),
+            keys: TokenKey::development().into(),
             now_ms,
             originals: 0,
             recent: Vec::with_capacity(RECENT),
@@ -59,7 +59,7 @@ impl<'a> Events<'a> {
         let outcome = self.outcomes.next()?;
         let event = webhook::event::Event::parse(&outcome.body).ok()?;
         let id = EventId::of("default", event.event_id.as_deref(), &outcome.body);
-        let key = CustomerKey::of(&event.person(), event.delivery_id.as_deref(), &id.text, &self.tokens);
+        let key = CustomerKey::of(&event.person(), event.delivery_id.as_deref(), &id.text, &self.keys);
         let cause = if CAUSES.contains(&&*event.metric) { id.text.clone() } else { String::new() };
         let raw = RawRecord {
             kind: "webhook".to_owned(),

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use kafka::Connection;
 use processor::FormatLevel;
+use schemas::key::KeyRules;
 use schemas::token::TokenKey;
 use schemas::topic::Topics;
 use schemas::topic::meta::Topology;
@@ -21,6 +22,16 @@ settings::declare! {
         /// data is kept. Required in production. Elsewhere a fixed key is used, and its tokens begin with
         /// `t0.`.
         token_key: Option<Secret>,
+    }
+}
+
+settings::declare! {
+    /// What keys may say of a person. `privacy.link_queries` is the processor's.
+    struct KeySettings in "privacy" {
+        /// Whether an id of a person that is an e-mail address is replaced by the address's token. Chosen
+        /// before the first event and never changed: keys made otherwise are other customers. Customer.io
+        /// can't be written to for a person without another id.
+        tokenise_ids: bool = "false",
     }
 }
 
@@ -63,7 +74,7 @@ pub(crate) struct Common {
     pub(crate) topics: Topics,
     pub(crate) partitions: Option<u32>,
     pub(crate) replication: Option<u32>,
-    pub(crate) tokens: TokenKey,
+    pub(crate) keys: KeyRules,
     pub(crate) telemetry: telemetry::Settings,
     pub(crate) admin: std::net::SocketAddr,
 }
@@ -72,6 +83,7 @@ pub(crate) struct Common {
 pub(crate) fn catalogue() -> Vec<&'static Field> {
     [
         General::FIELDS,
+        KeySettings::FIELDS,
         CommandLine::FIELDS,
         TopicSettings::FIELDS,
         Connection::FIELDS,
@@ -147,6 +159,7 @@ impl Common {
         let connection = Connection::read(reader);
         let topics = TopicSettings::read(reader);
         let tokens = read_token_key(reader);
+        let keys = KeySettings::read(reader);
         let telemetry = telemetry::Settings::read(reader);
         let admin = lifecycle::admin::Settings::read(reader);
         let topics = topics?;
@@ -156,7 +169,7 @@ impl Common {
             prefix: topics.prefix,
             partitions: topics.partitions,
             replication: topics.replication,
-            tokens: tokens?,
+            keys: KeyRules { tokens: tokens?, tokenise_ids: keys?.tokenise_ids },
             telemetry: telemetry?,
             admin: admin?.listen,
         })
@@ -167,8 +180,8 @@ impl Common {
         Topology {
             partitions: self.partitions.or(found).unwrap_or(PARTITIONS_DEFAULT),
             framing: "single-object".to_owned(),
-            token_key: self.tokens.fingerprint(),
-            tokenised_ids: false,
+            token_key: self.keys.tokens.fingerprint(),
+            tokenised_ids: self.keys.tokenise_ids,
             application_id: application_id.to_owned(),
             formats: FormatLevel::NEWEST.number(),
         }

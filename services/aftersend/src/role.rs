@@ -22,23 +22,17 @@ pub(crate) fn gateway(file: Option<&Path>) -> anyhow::Result<()> {
     let (common, settings) = configuration::read(file, gateway::Settings::read)?;
     let common = Arc::new(common);
     let process = Process::start(&common, gateway::metric::METRICS)?;
+    say_how_ids_are_kept(&common);
     let message_max_bytes = settings.message_max_bytes;
     let outcome = process.runtime.block_on(async {
         let listener = TcpListener::bind(settings.listen).await.with_context(|| {
             format!("{} can't be listened on: set AFTERSEND_LISTEN to a free host:port", settings.listen)
         })?;
         info!(address = %settings.listen, "gateway listens");
-        let Common { connection, topics, tokens, .. } = &*common;
+        let Common { connection, topics, keys, .. } = &*common;
         let (health, stop) = (process.health.clone(), process.stop.clone());
-        let gateway = gateway::run(
-            settings,
-            connection.clone(),
-            topics.clone(),
-            tokens.clone(),
-            listener,
-            health,
-            stop,
-        );
+        let gateway =
+            gateway::run(settings, connection.clone(), topics.clone(), keys.clone(), listener, health, stop);
         tokio::select! {
             ended = gateway => ended.map_err(anyhow::Error::from),
             // It listens while this runs: a refused connection costs an hour, a 503 does not (G3).
@@ -53,14 +47,15 @@ pub(crate) fn processor(file: Option<&Path>) -> anyhow::Result<()> {
     let (common, settings) = configuration::read(file, processor::Settings::read)?;
     let application = processor::Application::new(&common.prefix, settings.application_id.as_ref());
     let process = Process::start(&common, processor::metric::METRICS)?;
+    say_how_ids_are_kept(&common);
     let outcome = preflight::check(&common, Principal::Processor, application.topics(), application.id())
         .and_then(|()| limit::check_window(&common, settings.window))
         .and_then(|()| preflight::format_level(&common, application.topics()))
         .and_then(|formats| {
             let health = &process.health;
             let stop = &process.stop;
-            let Common { connection, prefix, tokens, .. } = &common;
-            processor::run(&settings, connection, prefix, tokens.clone(), formats, health, stop)
+            let Common { connection, prefix, keys, .. } = &common;
+            processor::run(&settings, connection, prefix, keys.tokens.clone(), formats, health, stop)
                 .map_err(anyhow::Error::from)
         });
     process.end(outcome)
@@ -92,6 +87,19 @@ pub(crate) fn sink(file: Option<&Path>, sink: Sink) -> anyhow::Result<()> {
                 });
             process.end(outcome.map(|summary| info!(?summary, "sink drained")))
         }
+    }
+}
+
+/// An id is a key that other systems join on, so an id that is an address stays one unless the operator
+/// chooses otherwise (E2).
+fn say_how_ids_are_kept(common: &Common) {
+    if common.keys.tokenise_ids {
+        info!("an id that is an e-mail address is replaced by its token in keys");
+    } else {
+        info!(
+            "an id stays the key as it is, on public topics too, even where it is an e-mail address: \
+             privacy.tokenise_ids replaces such ids by tokens, chosen before the first event"
+        );
     }
 }
 

@@ -19,7 +19,7 @@ use hyper::{Request, Response};
 use kafka::Publisher;
 use lifecycle::clock;
 use schemas::header::TRACEPARENT;
-use schemas::token::TokenKey;
+use schemas::key::KeyRules;
 use schemas::topic::Topics;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -40,7 +40,7 @@ pub(crate) struct Ingest {
     settings: Settings,
     publisher: Publisher,
     topics: Topics,
-    tokens: TokenKey,
+    keys: KeyRules,
     partition_count: watch::Receiver<PartitionCount>,
     admission: Admission,
     counters: Counters,
@@ -68,7 +68,7 @@ impl Ingest {
         settings: Settings,
         publisher: Publisher,
         topics: Topics,
-        tokens: TokenKey,
+        keys: KeyRules,
         partition_count: watch::Receiver<PartitionCount>,
     ) -> Self {
         let admission = Admission::new(settings.requests_in_flight_max, settings.bytes_in_flight_max);
@@ -76,7 +76,7 @@ impl Ingest {
             settings,
             publisher,
             topics,
-            tokens,
+            keys,
             partition_count,
             admission,
             counters: Counters::new(),
@@ -218,7 +218,7 @@ impl Ingest {
     fn rules(&self) -> Rules<'_> {
         let millis = self.settings.stale_after.as_millis();
         Rules {
-            tokens: &self.tokens,
+            keys: &self.keys,
             stale_after_ms: i64::try_from(millis).unwrap_or(i64::MAX),
             batch_items_max: self.settings.batch_items_max,
             message_max_bytes: self.settings.message_max_bytes as usize,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kafka::{Connection, Publisher};
 use lifecycle::{Health, Stop};
-use schemas::token::TokenKey;
+use schemas::key::KeyRules;
 use schemas::topic::Topics;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -34,7 +34,7 @@ pub async fn run(
     settings: Settings,
     connection: Connection,
     topics: Topics,
-    token_key: TokenKey,
+    keys: KeyRules,
     listener: TcpListener,
     health: Health,
     stop: Stop,
@@ -46,8 +46,7 @@ pub async fn run(
         partition_count::watch(publisher.clone(), topics.clone(), settings.partition_check_interval, sender);
     let http = Listener::new(&settings);
     let flush_timeout = settings.message_timeout + Duration::from_secs(1);
-    let ingest =
-        Arc::new(Ingest::new(settings, publisher.clone(), topics, token_key, partition_count.clone()));
+    let ingest = Arc::new(Ingest::new(settings, publisher.clone(), topics, keys, partition_count.clone()));
     let beating = heartbeat::beat(&vital, &ingest, &publisher, partition_count);
     tokio::select! {
         () = http.serve(listener, &ingest, &health, &stop) => {}

@@ -22,7 +22,7 @@ use processor::state::meta::{Incarnation, Meta};
 use processor::state::store::PartitionStore;
 use schemas::codec;
 use schemas::id::{DedupeId, EventId};
-use schemas::key::CustomerKey;
+use schemas::key::{CustomerKey, KeyRules};
 use schemas::record::{RawRecord, RawView};
 use schemas::token::TokenKey;
 use webhook::event::Event;
@@ -56,7 +56,7 @@ fn transactions(records: &[Incoming], batch: usize) {
     let store = PartitionStore::open(&folder.path().join("0"), &identity, &shared).expect("opens");
     let rules = Rules {
         window: Window::new(30).expect("within bounds"),
-        tokens: TokenKey::development(),
+        privacy: TokenKey::development().into(),
         partitions: 1,
     };
     let mut meta = Meta::beginning(Incarnation::new([1; 16]), NextOffset(0));
@@ -89,7 +89,7 @@ fn transactions(records: &[Incoming], batch: usize) {
 
 /// The pure parts of a step, each alone.
 fn parts(records: &[Incoming]) {
-    let tokens = TokenKey::development();
+    let privacy = TokenKey::development().into();
     let mut clocks = [const { Clock(0) }; 4];
     for batch in records.chunks(1_000) {
         let values = batch.iter().filter_map(|record| record.value.as_deref());
@@ -102,7 +102,7 @@ fn parts(records: &[Incoming]) {
                 .iter()
                 .zip(&raws)
                 .map(|(event, raw)| {
-                    normalise::message_outcome(event, raw, "u1", DedupeId([7; 16]), 0, &tokens)
+                    normalise::message_outcome(event, raw, "u1", DedupeId([7; 16]), 0, &privacy)
                 })
                 .collect()
         });
@@ -132,20 +132,20 @@ fn replies() {
 
 fn records(events: usize) -> Vec<Incoming> {
     let population = Population::new(7, PEOPLE);
-    let tokens = TokenKey::development();
+    let keys = TokenKey::development().into();
     let outcomes: Vec<Outcome> = Outcomes::new(&population, 7, NOW_S).take(events).collect();
     let copies = outcomes
         .iter()
         .enumerate()
         .flat_map(|(at, outcome)| std::iter::repeat_n(outcome, if at % COPY_EVERY == 0 { 2 } else { 1 }));
-    copies.enumerate().map(|(at, outcome)| record(at, outcome, &tokens)).collect()
+    copies.enumerate().map(|(at, outcome)| record(at, outcome, &keys)).collect()
 }
 
-fn record(at: usize, outcome: &Outcome, tokens: &TokenKey) -> Incoming {
+fn record(at: usize, outcome: &Outcome, keys: &KeyRules) -> Incoming {
     let at = i64::try_from(at).expect("small");
     let event = Event::parse(&outcome.body).expect("an event");
     let id = EventId::of("default", event.event_id.as_deref(), &outcome.body);
-    let key = CustomerKey::of(&event.person(), event.delivery_id.as_deref(), &id.text, tokens);
+    let key = CustomerKey::of(&event.person(), event.delivery_id.as_deref(), &id.text, keys);
     let raw = RawRecord {
         kind: "webhook".to_owned(),
         id: id.dedupe.0.to_vec(),

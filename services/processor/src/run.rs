@@ -13,6 +13,7 @@ use crate::application::Application;
 use crate::apply::Rules;
 use crate::clock::Clock;
 use crate::commit::producer::FenceCounter;
+use crate::domain::redact::Privacy;
 use crate::drill::Drill;
 use crate::engine::{Brokers, Engine, SessionError};
 use crate::instance::{Instance, InstanceError};
@@ -99,7 +100,8 @@ pub fn run(
     let application = Application::new(prefix, settings.application_id.as_ref());
     let topics = application.topics();
     let cluster = Cluster::connect(connection)?;
-    let rules = Rules { window: settings.window, tokens, partitions: partitions(&cluster, topics)? };
+    let privacy = Privacy { tokens, link_queries: settings.link_queries };
+    let rules = Rules { window: settings.window, privacy, partitions: partitions(&cluster, topics)? };
     settings.budget.check(rules.partitions)?;
     let files = FileBudget::of(open_files::raise(), rules.partitions)?;
     if files.is_tight() {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use settings::{ByteSize, Fault, Reader, Value};
 
 use crate::application::{self, ApplicationId};
+use crate::domain::redact::LinkQueries;
 use crate::domain::time::window::Window;
 use crate::drill::Order;
 use crate::state::memory::Budget;
@@ -71,6 +72,13 @@ settings::declare! {
         /// Longest pause before a partition that has stopped is tried again. The first pause is a second, and
         /// each further pause is twice as long.
         pub retry_pause_max: Duration = "60s" { least: "1s", most: "1h" },
+        /// What becomes of the values in the queries of clicked links: `tokens`, `keep` or `drop`. A keyed
+        /// token still groups links by the value. `keep` redacts addresses and known secrets alone. `utm_`
+        /// parameters always stay.
+        pub link_queries: LinkQueries = "tokens" {
+            key: "privacy.link_queries",
+            env: "AFTERSEND_PRIVACY_LINK_QUERIES",
+        },
         /// Crash drill `POINT:N:FILE`: stops at the Nth pass of a point of the commit protocol. For tests.
         pub drill: Option<Order>,
     }
@@ -94,6 +102,15 @@ impl Value for Window {
 
     fn parse(text: &str) -> Result<Self, String> {
         Window::new(u16::parse(text)?).ok_or_else(|| "out of range".to_owned())
+    }
+}
+
+impl Value for LinkQueries {
+    const SHAPE: &'static str = "one of tokens, keep, drop";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let all = [Self::Tokens, Self::Keep, Self::Drop];
+        all.into_iter().find(|choice| choice.name() == text).ok_or_else(|| "none of the three".to_owned())
     }
 }
 

@@ -193,7 +193,8 @@ impl Who {
             email_recipient: (self.channel == "email").then_some(&self.recipient),
             ..Person::default()
         };
-        let key = CustomerKey::of(&person, self.delivery.as_deref(), event_id, &TokenKey::development());
+        let key =
+            CustomerKey::of(&person, self.delivery.as_deref(), event_id, &TokenKey::development().into());
         key.as_bytes().to_vec()
     }
 }

@@ -6,6 +6,7 @@ use http_body_util::BodyExt;
 use hyper::body::Frame;
 use hyper::header::HeaderName;
 use kafka::Connection;
+use schemas::token::TokenKey;
 use settings::Reader;
 
 use super::*;
@@ -19,7 +20,7 @@ fn ingest(edit: impl FnOnce(&mut Settings)) -> Arc<Ingest> {
     edit(&mut settings);
     let publisher = Publisher::new(&Connection::plain("127.0.0.1:1"), &settings.limits()).expect("a client");
     let (_, partitions) = watch::channel(PartitionCount::Fixed(1));
-    Arc::new(Ingest::new(settings, publisher, Topics::default(), TokenKey::development(), partitions))
+    Arc::new(Ingest::new(settings, publisher, Topics::default(), TokenKey::development().into(), partitions))
 }
 
 /// A body with a fault of its own.

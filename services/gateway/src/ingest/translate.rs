@@ -2,8 +2,7 @@
 
 use bytes::Bytes;
 use schemas::id::EventId;
-use schemas::key::{CustomerKey, is_address};
-use schemas::token::TokenKey;
+use schemas::key::{CustomerKey, KeyRules, is_address};
 use webhook::body::{self, Item};
 use webhook::event::{Event, EventIdState, NotUnderstood, Oddity};
 use webhook::time::{EventTime, TimeSource};
@@ -14,7 +13,7 @@ use crate::signature::Verified;
 
 /// What the decision depends on besides the request.
 pub(super) struct Rules<'a> {
-    pub(super) tokens: &'a TokenKey,
+    pub(super) keys: &'a KeyRules,
     /// An event that was signed longer ago is a dead letter (G5). Milliseconds.
     pub(super) stale_after_ms: i64,
     /// A body with more events is refused as a whole.
@@ -82,16 +81,16 @@ fn translate_item(
             (event, dead_letter(DeadLetterReason::NotUnderstood(why.code()), &bytes, rules))
         }
     };
-    let identity = event.map(|event| identify(event, receipt, item.bytes, rules.tokens));
+    let identity = event.map(|event| identify(event, receipt, item.bytes, rules.keys));
     let own_trace = || identity.as_ref().map(|identity| trace::of_event(identity.dedupe));
     let traceparent = traceparent.map(ToOwned::to_owned).or_else(own_trace);
     Outbound { form, bytes, identity, traceparent }
 }
 
 /// The dedupe id is made here and only here, of the event's own bytes, before anything is stripped from them.
-fn identify(event: &Event, receipt: &Receipt, bytes: &[u8], tokens: &TokenKey) -> Identity {
+fn identify(event: &Event, receipt: &Receipt, bytes: &[u8], keys: &KeyRules) -> Identity {
     let id = EventId::of(&receipt.source, event.event_id.as_deref(), bytes);
-    let key = CustomerKey::of(&event.person(), event.delivery_id.as_deref(), &id.text, tokens);
+    let key = CustomerKey::of(&event.person(), event.delivery_id.as_deref(), &id.text, keys);
     Identity { dedupe: id.dedupe, event_id: id.text, key }
 }
 

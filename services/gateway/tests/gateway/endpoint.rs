@@ -135,9 +135,9 @@ async fn an_address_is_no_key() {
     let body = r#"{"metric":"email_bounced","email_address":"Ada@Example.com"}"#;
     assert_eq!(gateway.signed(body).send().await.expect("an answer").status(), 200);
     let key = gateway.raw(1).await[0].0.key.clone().expect("a key");
-    let tokens = schemas::token::TokenKey::development();
+    let keys = schemas::token::TokenKey::development().into();
     let person = schemas::key::Person { email_address: Some("ada@example.com"), ..Default::default() };
-    assert_eq!(key, CustomerKey::of(&person, None, "", &tokens).as_bytes());
+    assert_eq!(key, CustomerKey::of(&person, None, "", &keys).as_bytes());
     assert!(!String::from_utf8_lossy(&key).contains('@'));
 }
 

@@ -99,7 +99,7 @@ impl Gateway {
             settings,
             connection.clone(),
             topics.clone(),
-            TokenKey::development(),
+            TokenKey::development().into(),
             listener,
             health.clone(),
             stop.clone(),

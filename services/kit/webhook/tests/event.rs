@@ -15,7 +15,8 @@ fn event(json: &Value) -> Event<'static> {
 }
 
 fn key(event: &Event<'_>) -> String {
-    let key = CustomerKey::of(&event.person(), event.delivery_id.as_deref(), "E", &TokenKey::development());
+    let key =
+        CustomerKey::of(&event.person(), event.delivery_id.as_deref(), "E", &TokenKey::development().into());
     key.as_str().to_owned()
 }
 

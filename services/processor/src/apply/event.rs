@@ -6,7 +6,6 @@ use kafka::Incoming;
 use schemas::codec::{self, EncodeError};
 use schemas::header::{EVENT_ID, OUTCOME_ID, TRACEPARENT};
 use schemas::record::RawView;
-use schemas::token::TokenKey;
 use schemas::topic::{RECORD_BYTES_MAX, Topic};
 use schemas::vocabulary::dead_letter_reason;
 
@@ -16,6 +15,7 @@ use super::input::Input;
 use super::{Output, TEXT_BYTES_MAX};
 use crate::domain::customer::Customer;
 use crate::domain::event::normalise;
+use crate::domain::redact::Privacy;
 
 /// Room for a record's key, headers and framing besides its value, in bytes.
 const RECORD_OVERHEAD_BYTES: usize = 16 << 10;
@@ -44,7 +44,7 @@ pub(super) enum Interpreted<'a> {
 pub(super) fn interpret<'a>(
     record: &Incoming,
     input: &Input<'a>,
-    tokens: &TokenKey,
+    privacy: &Privacy,
     customers: &Customers<'a>,
     buffer: &mut Vec<u8>,
 ) -> Result<Interpreted<'a>, EncodeError> {
@@ -52,7 +52,7 @@ pub(super) fn interpret<'a>(
     super::tests::panic_if_planted(&input.event);
     let Input { event, raw, customer_id, sighting, .. } = input;
     let outcome =
-        normalise::message_outcome(event, raw, customer_id, sighting.id, record.timestamp_ms, tokens);
+        normalise::message_outcome(event, raw, customer_id, sighting.id, record.timestamp_ms, privacy);
     buffer.clear();
     codec::encode_into(&outcome, buffer)?;
     if buffer.len() + input.key.len() + RECORD_OVERHEAD_BYTES > RECORD_BYTES_MAX as usize {

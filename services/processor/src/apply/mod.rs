@@ -16,7 +16,6 @@ use bumpalo::Bump;
 use kafka::{Incoming, NextOffset, RecordOffset};
 use schemas::codec::{DecodeError, EncodeError};
 use schemas::id::DedupeId;
-use schemas::token::TokenKey;
 use schemas::topic::Topic;
 use schemas::vocabulary::dead_letter_reason;
 use thiserror::Error;
@@ -25,6 +24,7 @@ use self::customers::Customers;
 use self::dead_letter::DeadLetterDraft;
 use self::event::Interpreted;
 use self::input::{Input, Rejection};
+use crate::domain::redact::Privacy;
 use crate::domain::time::window::{Seen, Sighting, Window};
 use crate::state::format;
 use crate::state::meta::Meta;
@@ -51,8 +51,8 @@ const TEXT_BYTES_MAX: usize = 256;
 pub struct Rules {
     /// The dedupe window.
     pub window: Window,
-    /// The key under which addresses become tokens.
-    pub tokens: TokenKey,
+    /// What the outcomes may say of persons.
+    pub privacy: Privacy,
     /// The input topic's partition count.
     pub partitions: u32,
 }
@@ -281,7 +281,7 @@ impl<'a> Applier<'a> {
         input: &Input<'a>,
     ) -> Result<(), ApplyError> {
         let Self { rules, customers, buffer, .. } = self;
-        let interpret = || event::interpret(record, input, &rules.tokens, customers, buffer);
+        let interpret = || event::interpret(record, input, &rules.privacy, customers, buffer);
         let on_panic = || Ok(Interpreted::DeadLetter(DeadLetterDraft::poison(Some(&input.raw))));
         match catch_panic(interpret, on_panic)? {
             Interpreted::Effect { outcome, customer } => {

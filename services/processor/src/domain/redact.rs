@@ -26,6 +26,22 @@ use self::span::{Span, merged};
 
 pub use self::link::LinkQueries;
 
+/// What the outcomes may say of persons.
+#[derive(Debug, Clone)]
+pub struct Privacy {
+    /// The key under which addresses become tokens.
+    pub tokens: TokenKey,
+    /// What becomes of the queries of clicked links.
+    pub link_queries: LinkQueries,
+}
+
+/// With the default of every choice.
+impl From<TokenKey> for Privacy {
+    fn from(tokens: TokenKey) -> Self {
+        Self { tokens, link_queries: LinkQueries::default() }
+    }
+}
+
 /// What makes a text worth a closer look.
 const AT: u8 = 1;
 const DIGIT: u8 = 2;
@@ -63,10 +79,10 @@ pub struct Redactor<'a> {
 impl<'a> Redactor<'a> {
     /// For the texts of `event`.
     #[must_use]
-    pub fn of(event: &'a Event<'_>, tokens: &'a TokenKey, links: LinkQueries) -> Self {
+    pub fn of(event: &'a Event<'_>, privacy: &'a Privacy) -> Self {
         Self {
-            tokens,
-            links,
+            tokens: &privacy.tokens,
+            links: privacy.link_queries,
             named: Named::of(event),
             is_phone_channel: matches!(&*event.channel, "sms" | "whatsapp"),
             has_secret_paths: matches!(&*event.channel, "webhook" | "slack"),

@@ -246,7 +246,7 @@ mod tests {
         partition.reached_end(true);
         let running = BTreeMap::from([(0, partition)]);
         let window = Window::new(30).expect("within bounds");
-        let rules = Rules { window, tokens: TokenKey::development(), partitions: 9 };
+        let rules = Rules { window, privacy: TokenKey::development().into(), partitions: 9 };
         let (clock, activity, mut batch) =
             (Clock::starting_at(10), Activity::default(), RecordBatch::default());
         let inputs = ApplyInputs { rules: &rules, clock: &clock, timers_max: 10, activity: &activity };
@@ -265,7 +265,7 @@ mod tests {
         let running: BTreeMap<i32, OwnedPartition> =
             (0..3).map(|number| (number, partition(&folder, number))).collect();
         let window = Window::new(30).expect("within bounds");
-        let rules = Rules { window, tokens: TokenKey::development(), partitions: 9 };
+        let rules = Rules { window, privacy: TokenKey::development().into(), partitions: 9 };
         let (clock, activity) = (Clock::starting_at(0), Activity::default());
         let inputs = ApplyInputs { rules: &rules, clock: &clock, timers_max: 10, activity: &activity };
         let works = apply_all(&running, &RecordBatch::default(), &inputs).expect("reads");

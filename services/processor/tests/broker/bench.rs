@@ -9,6 +9,7 @@ use devkit::kafka::Node;
 use kafka::publisher::{Delivery, Limits};
 use kafka::{Cluster, Connection, Outgoing, Publisher, TopicRequest};
 use lifecycle::{Health, Stop};
+use processor::domain::redact::LinkQueries;
 use processor::domain::time::window::Window;
 use processor::state::memory::Budget;
 use processor::{Error, FormatLevel, Settings, run};
@@ -229,6 +230,7 @@ pub(crate) fn settings() -> Settings {
         checkpoint_interval: Duration::ZERO,
         restarts_max: 10,
         retry_pause_max: Duration::from_secs(2),
+        link_queries: LinkQueries::Tokens,
         drill: None,
     }
 }

@@ -2,6 +2,7 @@ use kafka::PublishError;
 use proptest::prelude::*;
 use schemas::codec;
 use schemas::record::{DeadLetter, RawRecord};
+use schemas::token::{Kind, TokenKey};
 use schemas::topic::Topic;
 use sha2::{Digest, Sha256};
 
@@ -19,19 +20,18 @@ fn signed(body: &[u8], timestamp: &str) -> Verified<Bytes> {
 }
 
 fn translated(verified: &Verified<Bytes>) -> (Translation, Receipt) {
+    translated_by(verified, &TokenKey::development().into())
+}
+
+fn translated_by(verified: &Verified<Bytes>, keys: &KeyRules) -> (Translation, Receipt) {
     let receipt = Receipt {
         source: "reporting".to_owned(),
         signed_at_ms: verified.signed_at_ms(),
         received_at_ms: NOW_MS,
         verified_at_ms: NOW_MS + 1,
     };
-    let tokens = TokenKey::development();
-    let rules = Rules {
-        tokens: &tokens,
-        stale_after_ms: 14 * DAY_MS,
-        batch_items_max: 3,
-        message_max_bytes: MESSAGE_MAX,
-    };
+    let rules =
+        Rules { keys, stale_after_ms: 14 * DAY_MS, batch_items_max: 3, message_max_bytes: MESSAGE_MAX };
     (translate(verified, &receipt, None, &rules).expect("few enough"), receipt)
 }
 
@@ -47,6 +47,20 @@ fn raw(outbound: &Outbound, receipt: &Receipt) -> RawRecord {
 fn dead(outbound: &Outbound, receipt: &Receipt) -> DeadLetter {
     assert_eq!(outbound.topic(), Topic::DeadLetter);
     codec::decode(&outbound.value(receipt).expect("encodes")).expect("a dead letter")
+}
+
+/// E2.
+#[test]
+fn an_id_that_is_an_address_is_no_key_where_ids_are_tokenised() {
+    let verified = signed(br#"{"metric":"sent","event_id":"7","customer_id":"Ada@X.io"}"#, "1767225600");
+    let key = |tokenise_ids| {
+        let keys = KeyRules { tokens: TokenKey::development(), tokenise_ids };
+        let (translation, _) = translated_by(&verified, &keys);
+        String::from_utf8(translation.events[0].key().expect("a key").to_vec()).expect("UTF-8")
+    };
+    assert_eq!(key(false), "Ada@X.io");
+    let token = TokenKey::development().token(Kind::Email, "ada@x.io");
+    assert_eq!(key(true), format!("~eml:{token}"));
 }
 
 #[test]
@@ -119,8 +133,8 @@ fn an_item_that_is_not_understood_is_a_dead_letter_under_its_customers_key() {
 fn more_events_than_allowed_are_refused_whole_and_none_is_no_fault() {
     assert!(now(br#"{"events":[]}"#).0.events.is_empty());
     let verified = signed(br#"{"events":[{},{},{},{}]}"#, "1767225600");
-    let tokens = TokenKey::development();
-    let rules = Rules { tokens: &tokens, stale_after_ms: 0, batch_items_max: 3, message_max_bytes: 0 };
+    let keys = TokenKey::development().into();
+    let rules = Rules { keys: &keys, stale_after_ms: 0, batch_items_max: 3, message_max_bytes: 0 };
     let receipt = now(b"{}").1;
     assert_eq!(translate(&verified, &receipt, None, &rules).map(|_| ()), Err(TooManyEvents));
 }

@@ -43,7 +43,7 @@ impl World {
         let identity = StoreIdentity { cluster, topic, partition, partitions, origin };
         let store = PartitionStore::open(&folder.path().join("0"), &identity, &shared).expect("opens");
         let window = Window::new(30).expect("within bounds");
-        let rules = Rules { window, tokens: TokenKey::development(), partitions };
+        let rules = Rules { window, privacy: TokenKey::development().into(), partitions };
         let meta = Meta::beginning(Incarnation::new([1; 16]), NextOffset(FIRST));
         Self { rules, partition, store, meta, outputs: Vec::new(), _folder: folder }
     }

@@ -10,7 +10,7 @@ use webhook::event::{Device, Event};
 
 use crate::domain::bounce::{self, Classification};
 use crate::domain::customer::Fact;
-use crate::domain::redact::{LinkQueries, Redactor};
+use crate::domain::redact::{Privacy, Redactor};
 
 /// The metrics that say why a message has not arrived, or not yet.
 const FAILURES: &[&str] = &["bounced", "dropped", "deferred", "failed", "undeliverable", "attempted"];
@@ -24,11 +24,12 @@ pub fn message_outcome<'a>(
     customer_id: &'a str,
     outcome_id: DedupeId,
     appended_at: i64,
-    tokens: &TokenKey,
+    privacy: &Privacy,
 ) -> MessageOutcome<'a> {
     let occurred = event.time.resolve(raw.received_at);
     let failure = failure(event);
-    let redactor = Redactor::of(event, tokens, LinkQueries::default());
+    let tokens = &privacy.tokens;
+    let redactor = Redactor::of(event, privacy);
     let id = |text: &'a Option<Cow<'_, str>>| text.as_deref().map(|id| redactor.id(id));
     let redacted = |text: &'a Option<Cow<'_, str>>| text.as_deref().map(|text| redactor.text(text));
     let (channel, metric) = (redactor.id(&event.channel), redactor.id(&event.metric));
@@ -193,7 +194,8 @@ mod tests {
         let raw = RawRecord { bytes: event.to_string().into_bytes(), ..RawRecord::default() };
         let event = Event::parse(&raw.bytes).expect("an event");
         let raw = RawView::from(&raw);
-        let outcome = message_outcome(&event, &raw, "u1", DedupeId([7; 16]), 0, &TokenKey::development());
+        let outcome =
+            message_outcome(&event, &raw, "u1", DedupeId([7; 16]), 0, &TokenKey::development().into());
         let mut told = serde_json::to_value(&outcome).expect("serialises");
         told["metadata"] = serde_json::from_str(&outcome.metadata).expect("JSON");
         told

@@ -1,8 +1,6 @@
 //! Secrets in links: one-time tokens in a query, a password before the host, a webhook's whole path.
 
-use std::fmt;
 use std::ops::Range;
-use std::str::FromStr;
 
 /// What becomes of the values in a clicked link's query. `utm_` parameters always stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -10,32 +8,21 @@ pub enum LinkQueries {
     /// Each value becomes a keyed token, so that links can still be grouped by it.
     #[default]
     Tokens,
-    /// Values stay, but for addresses in them.
+    /// Values stay, but for addresses and known secrets in them.
     Keep,
     /// Parameters go.
     Drop,
 }
 
-impl FromStr for LinkQueries {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "tokens" => Ok(Self::Tokens),
-            "keep" => Ok(Self::Keep),
-            "drop" => Ok(Self::Drop),
-            _ => Err("is neither tokens, keep nor drop".to_owned()),
-        }
-    }
-}
-
-impl fmt::Display for LinkQueries {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl LinkQueries {
+    /// Its name in settings.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::Tokens => "tokens",
             Self::Keep => "keep",
             Self::Drop => "drop",
-        })
+        }
     }
 }
 

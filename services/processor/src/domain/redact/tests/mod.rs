@@ -9,15 +9,15 @@ use super::*;
 
 /// A text of an event that names nobody.
 fn text(given: &str, tokens: &TokenKey) -> String {
-    Redactor::of(&Event::default(), tokens, LinkQueries::Tokens).text(given).into_owned()
+    Redactor::of(&Event::default(), &tokens.clone().into()).text(given).into_owned()
 }
 
 fn json(event: &Event<'_>, tokens: &TokenKey) -> String {
-    Redactor::of(event, tokens, LinkQueries::Tokens).json(&event.rest)
+    Redactor::of(event, &tokens.clone().into()).json(&event.rest)
 }
 
 fn fields(event: &Event<'_>, tokens: &TokenKey) -> Map<String, Value> {
-    Redactor::of(event, tokens, LinkQueries::Tokens).fields(&event.rest.to_map())
+    Redactor::of(event, &tokens.clone().into()).fields(&event.rest.to_map())
 }
 
 #[test]

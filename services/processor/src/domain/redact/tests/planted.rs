@@ -98,7 +98,7 @@ fn told(event: &Value) -> String {
     let raw = RawRecord { bytes: event.to_string().into_bytes(), ..RawRecord::default() };
     let event = Event::parse(&raw.bytes).expect("an event");
     let raw = RawView::from(&raw);
-    let outcome = message_outcome(&event, &raw, "u1", DedupeId([7; 16]), 0, &TokenKey::development());
+    let outcome = message_outcome(&event, &raw, "u1", DedupeId([7; 16]), 0, &TokenKey::development().into());
     serde_json::to_string(&outcome).expect("serialises")
 }
 

@@ -10,9 +10,9 @@ fn token(kind: Kind, address: &str) -> String {
 
 /// What is told of `given` where the event names these.
 fn of_event(event: &Value, given: &str) -> String {
-    let (event, tokens) = (event.to_string(), TokenKey::development());
+    let (event, privacy) = (event.to_string(), TokenKey::development().into());
     let event = Event::parse(event.as_bytes()).expect("an event");
-    Redactor::of(&event, &tokens, LinkQueries::Tokens).text(given).into_owned()
+    Redactor::of(&event, &privacy).text(given).into_owned()
 }
 
 fn of_nobody(given: &str) -> String {
@@ -206,7 +206,10 @@ fn a_webhook_s_secret_url_keeps_its_host_alone() {
 fn a_link_s_query_keeps_utm_and_tokenises_every_other_value() {
     let tokens = TokenKey::development();
     let event = Event::default();
-    let told = |links, link: &str| Redactor::of(&event, &tokens, links).link(link).into_owned();
+    let told = |link_queries, link: &str| {
+        let privacy = Privacy { tokens: tokens.clone(), link_queries };
+        Redactor::of(&event, &privacy).link(link).into_owned()
+    };
     let value = |value: &str| token(Kind::Link, value);
     let link = "https://a.io/reset?token=s3cr3t&utm_source=mail&id=7#top";
     let redacted = told(LinkQueries::Tokens, link);
