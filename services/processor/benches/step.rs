@@ -11,9 +11,11 @@ use std::sync::Arc;
 
 use devkit::customerio::population::{Outcome, Outcomes, Population};
 use kafka::{Incoming, NextOffset, RecordOffset};
+use memchr::{memchr, memchr3};
 use processor::apply::{ApplyContext, DueTimers, Rules, apply};
 use processor::domain::bounce;
 use processor::domain::event::normalise;
+use processor::domain::redact::Redactor;
 use processor::domain::time::window::Window;
 use processor::state::changelog;
 use processor::state::identity::StoreIdentity;
@@ -45,6 +47,7 @@ fn main() {
     transactions(&records, batch);
     parts(&records);
     replies();
+    redaction();
 }
 
 /// The whole of a transaction but Kafka.
@@ -128,6 +131,39 @@ fn replies() {
         }
     });
     clock.print("one failure's class", ROUNDS * replies.len());
+}
+
+/// What redaction costs where there is nothing to redact, beside three searches for a byte in the same texts.
+fn redaction() {
+    const TEXTS: [&str; 6] = [
+        "Your order has left our warehouse",
+        "A new way to plan your week, and three more things that you asked for",
+        "smtp; 550 5.1.1 The account that you tried to reach does not exist",
+        "mailbox is full",
+        "Message rejected due to the sender's reputation. Please see our guidelines for bulk senders and try later.",
+        "pricing_page_button",
+    ];
+    let body =
+        br#"{"object_type":"email","metric":"bounced","data":{"recipient":"ada.lovelace@example.org"}}"#;
+    let (event, privacy) = (Event::parse(body).expect("an event"), TokenKey::development().into());
+    let redactor = Redactor::of(&event, &privacy);
+    let texts = || TEXTS.iter().cycle().take(TEXTS.len() * 100_000);
+    let (mut redacting, mut searching) = (Clock::default(), Clock::default());
+    redacting.time(|| texts().for_each(|text| drop(black_box(redactor.text(black_box(text))))));
+    searching.time(|| {
+        texts().for_each(|text| {
+            let bytes = black_box(text).as_bytes();
+            black_box((
+                memchr3(b'@', b'=', b':', bytes),
+                memchr3(b'%', b'\\', b'&', bytes),
+                memchr(0xef, bytes),
+            ));
+        });
+    });
+    let bytes = TEXTS.iter().map(|text| text.len()).sum::<usize>() / TEXTS.len();
+    println!("texts of {bytes} bytes on average without an address");
+    redacting.print("redact", texts().count());
+    searching.print("search", texts().count());
 }
 
 fn records(events: usize) -> Vec<Incoming> {

@@ -42,29 +42,6 @@ impl From<TokenKey> for Privacy {
     }
 }
 
-/// What makes a text worth a closer look.
-const AT: u8 = 1;
-const DIGIT: u8 = 2;
-const EQUALS: u8 = 4;
-const COLON: u8 = 8;
-
-/// Of each byte, what it may begin.
-const LOOK: [u8; 256] = {
-    let mut look = [0; 256];
-    look[b'@' as usize] = AT;
-    look[b'=' as usize] = EQUALS;
-    look[b':' as usize] = COLON;
-    let mut digit = b'0';
-    while digit <= b'9' {
-        look[digit as usize] = DIGIT;
-        digit += 1;
-    }
-    look
-};
-
-/// Shortest text that can hold a push token of an unknown device, in bytes.
-const DEVICE_TEXT_MIN: usize = 20;
-
 /// Replaces the addresses and secrets in one event's texts by their tokens.
 pub struct Redactor<'a> {
     tokens: &'a TokenKey,
@@ -94,7 +71,7 @@ impl<'a> Redactor<'a> {
     #[must_use]
     pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let given = Plain::of(text);
-        let spans = self.spans(given.text());
+        let spans = self.spans(&given);
         if spans.is_empty() {
             return Cow::Borrowed(text);
         }
@@ -179,42 +156,37 @@ impl<'a> Redactor<'a> {
     }
 
     /// What to replace in a plain text, in order.
-    fn spans(&self, text: &str) -> Vec<Span> {
-        let bytes = text.as_bytes();
-        let (mut look, mut digits) = (0, 0);
-        for byte in bytes {
-            let class = LOOK[usize::from(*byte)];
-            look |= class;
-            digits += usize::from(class == DIGIT);
-        }
+    fn spans(&self, plain: &Plain<'_>) -> Vec<Span> {
+        let (text, look) = (plain.text(), plain.look());
         let mut spans = self.named.spans(text, self.tokens);
         let mut add = |more: Vec<Span>| spans = merged(std::mem::take(&mut spans), more);
         let token = |kind, range: std::ops::Range<usize>| {
             let by = self.tokens.token(kind, &text[range.clone()]);
             Span { range, by }
         };
-        if look & COLON != 0 {
+        if look.has_colon() {
             let secrets = link::secrets(text, self.has_secret_paths).into_iter();
             add(secrets.map(|range| token(Kind::Link, range)).collect());
         }
-        if look & EQUALS != 0 {
+        if look.has_equals() {
             add(self.encoded_words(text));
         }
-        if look & AT != 0 {
+        if look.has_at() {
             add(email::emails(text).map(|range| token(Kind::Email, range)).collect());
         }
-        let worded = verbal::worded(text).into_iter();
-        add(worded
-            .map(|(range, address)| Span { range, by: self.tokens.token(Kind::Email, &address) })
-            .collect());
-        if look & EQUALS != 0 {
+        if look.has_at() || verbal::has_at_word(text) {
+            let worded = verbal::worded(text).into_iter();
+            let token = |address: &str| self.tokens.token(Kind::Email, address);
+            add(worded.map(|(range, address)| Span { range, by: token(&address) }).collect());
+        }
+        if look.has_equals() {
             let attributes = verbal::attributes(text).into_iter();
             add(attributes.map(|range| token(Kind::Email, range)).collect());
         }
-        if text.len() >= DEVICE_TEXT_MIN {
+        if look.has_bracket() || text.len() >= device::RUN_MIN {
             add(device::devices(text).into_iter().map(|range| token(Kind::Device, range)).collect());
         }
-        if digits >= phone::DIGITS_ANNOUNCED {
+        if look.digits() >= phone::DIGITS_ANNOUNCED {
             let setting = Setting { named: self.named.phones(), is_phone_channel: self.is_phone_channel };
             let phones = phone::phones(text, &setting).into_iter();
             let token = |spelling| self.tokens.token(Kind::Phone, spelling);

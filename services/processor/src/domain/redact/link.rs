@@ -86,7 +86,7 @@ pub(super) fn is_campaign(name: &str) -> bool {
 pub(super) fn secrets(text: &str, paths: bool) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut searched = 0;
-    while let Some(at) = memchr::memmem::find(&text.as_bytes()[searched..], b"://") {
+    while let Some(at) = scheme_end(&text[searched..]) {
         let start = searched + at + 3;
         let end = start + link_length(&text[start..]);
         in_link(&text[start..end], start, paths, &mut found);
@@ -98,9 +98,15 @@ pub(super) fn secrets(text: &str, paths: bool) -> Vec<Range<usize>> {
     found
 }
 
+/// Where `://` begins.
+fn scheme_end(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    memchr::memchr_iter(b':', bytes).find(|at| bytes[at + 1..].starts_with(b"//"))
+}
+
 fn link_length(text: &str) -> usize {
     let ends = |character: char| character.is_whitespace() || "\"'<>`{}|\\^[]".contains(character);
-    let nested = memchr::memmem::find(text.as_bytes(), b"://")
+    let nested = scheme_end(text)
         .map(|at| at - text[..at].bytes().rev().take_while(u8::is_ascii_alphanumeric).count());
     let near = &text[..nested.unwrap_or(text.len())];
     near[..near.find(ends).unwrap_or(near.len())].trim_end_matches(['.', ',', ')', ';', ':', '!']).len()

@@ -1,7 +1,11 @@
 //! A text as its last reader sees it: links carry links, and JSON carries JSON.
 
+mod look;
+
 use std::borrow::Cow;
 use std::ops::Range;
+
+use self::look::Look;
 
 /// A text without its escapes, and where each of its characters was written.
 ///
@@ -12,6 +16,7 @@ use std::ops::Range;
 /// length.
 pub(super) struct Plain<'a> {
     written: &'a str,
+    look: Look,
     text: Cow<'a, str>,
     /// For each byte of `text` where its character begins in `written`; nothing where that holds no escapes.
     places: Vec<usize>,
@@ -19,8 +24,9 @@ pub(super) struct Plain<'a> {
 
 impl<'a> Plain<'a> {
     pub(super) fn of(written: &'a str) -> Self {
-        if !written.bytes().any(|byte| matches!(byte, b'%' | b'\\' | b'&' | FULL_WIDTH)) {
-            return Self { written, text: Cow::Borrowed(written), places: Vec::new() };
+        let look = Look::of(written);
+        if !look.has_escape() {
+            return Self { written, look, text: Cow::Borrowed(written), places: Vec::new() };
         }
         let mut text = String::with_capacity(written.len());
         let mut places = Vec::with_capacity(written.len());
@@ -36,12 +42,17 @@ impl<'a> Plain<'a> {
                 places.truncate(begin);
             }
         }
-        Self { written, text: Cow::Owned(text), places }
+        Self { written, look: Look::of(&text), text: Cow::Owned(text), places }
     }
 
     /// The text without escapes.
     pub(super) fn text(&self) -> &str {
         &self.text
+    }
+
+    /// What is worth a search in the text.
+    pub(super) fn look(&self) -> Look {
+        self.look
     }
 
     /// What was written for a part of the text.
@@ -56,9 +67,6 @@ impl<'a> Plain<'a> {
         }
     }
 }
-
-/// First byte of a full-width character.
-const FULL_WIDTH: u8 = 0xef;
 
 /// The ASCII character that a full-width form stands for; any other character itself.
 fn narrow(character: char) -> char {

@@ -21,6 +21,18 @@ const NO_MAILBOX: &str = "\
 /// Longest local part that is looked for before an "at", in bytes.
 const LOCAL_MAX: usize = 64;
 
+/// Whether there may be an "at" that stands for an `@`: a word by itself, blanks or brackets around it.
+pub(super) fn has_at_word(text: &str) -> bool {
+    // Without a branch, so that the compiler makes vector instructions of it.
+    let is_at = |window: &[u8]| {
+        !window[0].is_ascii_alphanumeric()
+            & (window[1] | 0x20 == b'a')
+            & (window[2] | 0x20 == b't')
+            & !window[3].is_ascii_alphanumeric()
+    };
+    text.as_bytes().windows(4).fold(false, |found, window| found | is_at(window))
+}
+
 /// Where `ada at x.io`, `ada [at] x [dot] io` or `ada @ x.io` stands: the range, and the address that it
 /// means.
 pub(super) fn worded(text: &str) -> Vec<(Range<usize>, String)> {
