@@ -23,13 +23,15 @@ pub(super) struct Customer {
 /// The key of an event with that `data`; `recipient` is its e-mail recipient.
 pub(super) fn customer(data: &Value, recipient: Option<&str>, event_id: &str) -> Customer {
     let identifiers = &data["identifiers"];
-    let id = text(&identifiers["id"]).map(|id| escaped(&id));
-    let cio_id = text(&identifiers["cio_id"]).map(|id| format!("~cio:{id}"));
+    let id = named(&identifiers["id"]).map(|id| escaped(&id));
+    // The vendor's paths put `cio_` before its id. It is the same person's.
+    let cio_id = named(&identifiers["cio_id"])
+        .map(|id| format!("~cio:{}", id.trim().strip_prefix("cio_").unwrap_or(id.trim())));
     let address = text(&identifiers["email"])
         .or_else(|| text(&data["email_address"]))
         .or_else(|| recipient.map(str::to_owned));
     let by_address = address.map(|address| format!("~eml:{}", token(&address)));
-    let customer_id = text(&data["customer_id"]).map(|id| escaped(&id));
+    let customer_id = named(&data["customer_id"]).map(|id| escaped(&id));
     // Without the object, the deprecated field is the workspace's own id; beside it, it may be an internal
     // one.
     let person = if identifiers.is_object() {
@@ -44,6 +46,11 @@ pub(super) fn customer(data: &Value, recipient: Option<&str>, event_id: &str) ->
     }
 }
 
+/// An id, unless it is blank. Blanks around it are part of it.
+fn named(value: &Value) -> Option<String> {
+    text(value).filter(|id| !id.trim().is_empty())
+}
+
 /// An id that begins with the mark of keys that are none carries one more.
 pub(super) fn escaped(id: &str) -> String {
     if id.starts_with('~') { format!("~{id}") } else { id.to_owned() }
@@ -52,7 +59,8 @@ pub(super) fn escaped(id: &str) -> String {
 /// An e-mail address's token. The simulated vendor's addresses are ASCII, so that lower case is all there is
 /// to normalise.
 pub(super) fn token(address: &str) -> String {
-    assert!(address.is_ascii(), "the oracle knows ASCII addresses only");
+    let is_bare = address.contains('@') && !address.contains(['<', '>', ',', ';', '"']);
+    assert!(address.is_ascii() && is_bare, "the oracle knows bare ASCII addresses only");
     let mut mac = Hmac::<Sha256>::new_from_slice(TOKEN_KEY).expect("HMAC takes any key");
     mac.update(b"email\0");
     mac.update(address.trim().to_ascii_lowercase().as_bytes());

@@ -127,8 +127,9 @@ fn a_customer_is_known_by_the_first_that_is_there() {
     assert_eq!(token, person::token("ada@example.com"));
     let by_address = format!("~eml:{token}");
     for (data, key) in [
-        (json!({ "identifiers": { "id": 7, "cio_id": "c", "email": "e" }, "customer_id": "x" }), "7"),
+        (json!({ "identifiers": { "id": 7, "cio_id": "c", "email": "e@x.io" }, "customer_id": "x" }), "7"),
         (json!({ "identifiers": { "id": "", "cio_id": "c" }, "customer_id": "x" }), "~cio:c"),
+        (json!({ "identifiers": { "id": " ", "cio_id": "cio_c" }, "customer_id": "x" }), "~cio:c"),
         (json!({ "identifiers": { "email": "ada@example.com" }, "customer_id": "x" }), by_address.as_str()),
         (json!({ "identifiers": {}, "email_address": "ADA@example.com" }), by_address.as_str()),
         (json!({ "identifiers": {}, "customer_id": "x" }), "x"),
