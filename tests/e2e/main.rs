@@ -6,6 +6,7 @@ mod acceptance;
 mod balance;
 mod crash;
 mod demo;
+mod reports;
 mod restore;
 mod start;
 mod verdict;

@@ -38,7 +38,7 @@ pub(super) fn faults(case: &Value, outcome: &Outcome) -> Vec<String> {
         }
     }
     for oddity in items(&then["oddities"]).filter_map(Value::as_str) {
-        if outcome.metrics.sum("gateway_event_oddities_total", Some(("oddity", oddity))) == 0 {
+        if outcome.metrics.sum("aftersend_gateway_event_oddities_total", Some(("oddity", oddity))) == 0 {
             faults.push(format!("the oddity {oddity} was not counted"));
         }
     }

@@ -4,10 +4,10 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aftersend_tests::deployment::Deployment;
 use aftersend_tests::process::Process;
 use aftersend_tests::process::http;
 use aftersend_tests::vendor::{ENDPOINT, SIGNING_KEY};
-use aftersend_tests::world::World;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
 use sha2::Sha256;
@@ -93,17 +93,17 @@ fn dated(body: &Value, now_s: u64) -> String {
 }
 
 /// What `verify-signature` fails to say of a case's requests.
-pub(super) fn unexplained(world: &World, case: &Value) -> Vec<String> {
+pub(super) fn unexplained(deployment: &Deployment, case: &Value) -> Vec<String> {
     let Some(expected) = case["then"]["explained"].as_str() else { return Vec::new() };
     let mut faults = Vec::new();
     for send in case["send"].as_array().expect("requests are a list") {
         let Signed { body, timestamp, signature } = signed(send);
-        let file = world.path("explained.json");
+        let file = deployment.path("explained.json");
         std::fs::write(&file, body).expect("a file can be written");
         let file = file.display().to_string();
         let arguments =
             ["verify-signature", "--timestamp", &timestamp, "--signature", &signature, "--body", &file];
-        let said = world.run(&arguments, &[]).stdout;
+        let said = deployment.run(&arguments, &[]).stdout;
         if !said.contains(expected) {
             faults.push(format!("verify-signature doesn't say {expected:?} but {said:?}"));
         }
