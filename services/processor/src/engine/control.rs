@@ -1,5 +1,7 @@
 //! The control thread: keeps the membership alive, hands partitions to workers, and takes them back.
 
+mod spread;
+
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -10,7 +12,7 @@ use tracing::{error, info};
 use self::stoppage::{PartitionStop, Stoppages};
 use super::watch::activity::Task;
 use super::worker::{Session, WorkerCommand, WorkerReport};
-use super::{SessionError, report, spread};
+use super::{SessionError, report};
 use crate::drill::Point;
 use crate::restore::Restorer;
 

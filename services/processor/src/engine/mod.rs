@@ -39,7 +39,6 @@ mod partition;
 mod report;
 mod reused;
 mod schedule;
-mod spread;
 mod watch;
 mod worker;
 
