@@ -102,12 +102,7 @@ pub fn run(
     let cluster = Cluster::connect(connection)?;
     let privacy = Privacy { tokens, link_queries: settings.link_queries };
     let rules = Rules { window: settings.window, privacy, partitions: partitions(&cluster, topics)? };
-    settings.budget.check(rules.partitions)?;
-    let files = FileBudget::of(open_files::raise(), rules.partitions)?;
-    if files.is_tight() {
-        warn_of_few_files(rules.partitions);
-    }
-    let memory = StoreMemory::new(&settings.budget).writing(formats).opening(files);
+    let memory = store_memory(settings, rules.partitions)?.writing(formats);
     let layout = RestoreLayout {
         folder: instance.store_folder(&application.store_folder(topics.name(Topic::Raw))),
         partitions: rules.partitions,
@@ -146,6 +141,16 @@ pub fn run(
     keep_running(&engine, &memory)?;
     vital.finished();
     Ok(())
+}
+
+/// What the stores of all partitions share. The soft limit of open files is raised on the way.
+fn store_memory(settings: &Settings, partitions: u32) -> Result<StoreMemory, Error> {
+    settings.budget.check(partitions)?;
+    let files = FileBudget::of(open_files::raise(), partitions)?;
+    if files.is_tight() {
+        warn_of_few_files(partitions);
+    }
+    Ok(StoreMemory::new(&settings.budget).opening(files))
 }
 
 fn warn_of_few_files(partitions: u32) {
