@@ -115,7 +115,7 @@ fn latest<R: Record>(deployment: &Deployment, topic: Topic) -> BTreeMap<String, 
 fn rows(deployment: &Deployment) -> Vec<Value> {
     let connection = rusqlite::Connection::open(deployment.warehouse()).expect("the warehouse can be opened");
     let mut statement = connection.prepare("SELECT * FROM message_outcomes").expect("the table is there");
-    let names: Vec<String> = statement.column_names().into_iter().map(ToOwned::to_owned).collect();
+    let names: Vec<String> = statement.column_names().map(ToOwned::to_owned).collect();
     let rows = statement.query_map([], |row| {
         let column = |(at, name): (usize, &String)| {
             let value = match row.get_ref(at)? {

@@ -1,7 +1,7 @@
 //! Free text without addresses and secrets (E2): SMTP replies, links and subjects name recipients, and the
 //! public topics must not.
 //!
-//! First goes what the event itself names, in whatever spelling ([`named`]). Then go the forms of addresses
+//! First goes what the event itself names, in whatever spelling (`named`). Then go the forms of addresses
 //! in general. What stands around them stays as it was written.
 
 mod device;

@@ -191,8 +191,8 @@ impl From<ChunkV1> for Chunk {
 }
 
 impl Chunk {
-    /// The chunk's bytes. Below [`FormatLevel::TAGGED`] they are of format 1, which has no [`ContentHash`]. Then
-    /// every id that comes again counts as a copy.
+    /// The chunk's bytes. Below [`FormatLevel::TAGGED`] they are of format 1, which has no [`ContentHash`].
+    /// Then every id that comes again counts as a copy.
     #[must_use]
     pub fn encode(&self, formats: FormatLevel) -> Vec<u8> {
         if formats < FormatLevel::TAGGED {

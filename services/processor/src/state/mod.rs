@@ -3,7 +3,7 @@
 //! * [`store`]: one partition's RocksDB. `store/key.rs` has the layout of its keys.
 //! * [`overlay`]: the changes of the transaction that is being made.
 //! * [`changelog`]: what a transaction writes to the two changelog topics.
-//! * [`format`]: a customer's state as stored bytes, apart from the domain's customer; and how new the
+//! * [`mod@format`]: a customer's state as stored bytes, apart from the domain's customer; and how new the
 //!   formats may be that are written.
 //! * [`meta`]: where a partition stands.
 //! * `timer`: the index of timers.

@@ -78,7 +78,7 @@ impl<'a> Customer<'a> {
                 self.engaged_at = self.engaged_at.max(Some(fact.at_ms));
             }
             metric::OPENED if email && !fact.machine => {
-                self.engaged_at = self.engaged_at.max(Some(fact.at_ms))
+                self.engaged_at = self.engaged_at.max(Some(fact.at_ms));
             }
             metric::CONVERTED if email => self.engaged_at = self.engaged_at.max(Some(fact.at_ms)),
             metric::SPAMMED if email => {

@@ -29,7 +29,7 @@ impl MemberKind {
         let is = |known: &&str| name.eq_ignore_ascii_case(known);
         // The names are told apart by their length first: nearly all are none of these.
         match name.len() {
-            2 | 3 | 4 | 5 if ["to", "from", "tel", "sms", "cell", "phone"].iter().any(is) => Self::Phone,
+            2..=5 if ["to", "from", "tel", "sms", "cell", "phone"].iter().any(is) => Self::Phone,
             6 if ["mobile", "msisdn"].iter().any(is) => Self::Phone,
             8 | 9 | 12 if ["whatsapp", "telephone", "phone_number"].iter().any(is) => Self::Phone,
             9 | 10 | 12 | 15 if DEVICES.iter().any(is) => Self::Device,

@@ -265,7 +265,11 @@ pub(super) fn named<'t>(written: &str, all: &[&'t str]) -> Option<&'t str> {
         let prefix = written.bytes().filter(u8::is_ascii_digit).take(count - same);
         same >= DIGITS_ANNOUNCED && prefix.eq(std::iter::repeat_n(b'0', count - same))
     };
-    if count < DIGITS_ANNOUNCED || count > DIGITS_MAX + 2 { None } else { all.iter().find(spells).copied() }
+    if !(DIGITS_ANNOUNCED..=DIGITS_MAX + 2).contains(&count) {
+        None
+    } else {
+        all.iter().find(spells).copied()
+    }
 }
 
 fn own_spelling<'t>(text: &'t str, number: Range<usize>, setting: &Setting<'t>) -> &'t str {

@@ -31,8 +31,7 @@ mod tests {
     #[test]
     fn moves_end_in_an_even_spread_and_an_even_spread_stays() {
         // Of eight partitions on four workers, those of two workers were revoked.
-        let mut placed: BTreeMap<i32, usize> =
-            (0..8).map(|partition| (partition, partition as usize % 4)).collect();
+        let mut placed: BTreeMap<i32, usize> = (0..8).zip((0..4).cycle()).collect();
         placed.retain(|_, worker| *worker < 2);
         let mut moves = 0;
         while let Some(partition) = to_move(&placed, 4) {

@@ -4,9 +4,9 @@
 //!  format (u8) ‖ policy (u16, big-endian) ‖ postcard of the format's own structs
 //! ```
 //!
-//! Each format has a file with its own structs and the conversions from and to the domain's [`Customer`]. So
+//! Each format has a file with its own structs and the conversions from and to the domain's `Customer`. So
 //! the domain can change without changing stored bytes. A value is upgraded when it is read: a new format
-//! adds a file, and an arm in [`decode`]. Formats that were ever written stay readable.
+//! adds a file, and an arm in `decode`. Formats that were ever written stay readable.
 
 use crate::domain::customer::Customer;
 use crate::domain::decide::suppression;

@@ -152,7 +152,6 @@ impl Report {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "the tables are for whoever changes a rule")]
 fn real_replies_are_classed_within_the_targets() {
     let corpus = corpus();
     let aside = Report::of(corpus.iter().filter(|line| line.is_set_aside()));

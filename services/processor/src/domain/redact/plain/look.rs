@@ -28,12 +28,12 @@ impl Look {
         for chunk in text.as_bytes().chunks(CHUNK_BYTES) {
             let (mut signs, mut digits) = (0, 0);
             for byte in chunk.iter().copied() {
-                signs |= u8::from(byte == b'@') * Self::AT
-                    | u8::from(byte == b'=') * Self::EQUALS
-                    | u8::from(byte == b':') * Self::COLON
-                    | u8::from(byte == b'[') * Self::BRACKET
-                    | u8::from((byte == b'%') | (byte == b'\\') | (byte == b'&') | (byte == FULL_WIDTH))
-                        * Self::ESCAPE;
+                signs |= u8::from(byte == b'@') * Self::AT;
+                signs |= u8::from(byte == b'=') * Self::EQUALS;
+                signs |= u8::from(byte == b':') * Self::COLON;
+                signs |= u8::from(byte == b'[') * Self::BRACKET;
+                let is_escape = (byte == b'%') | (byte == b'\\') | (byte == b'&') | (byte == FULL_WIDTH);
+                signs |= u8::from(is_escape) * Self::ESCAPE;
                 digits += u8::from(byte.is_ascii_digit());
             }
             look.signs |= signs;
