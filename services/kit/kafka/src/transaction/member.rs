@@ -138,9 +138,11 @@ impl Member {
         if locked(&self.consumer.context().started).insert(partition) {
             return self.consumer.incremental_assign(&position).map_err(failed);
         }
-        // It moves from another queue. What was read for that one is dropped.
+        // It moves from another queue, or it had stopped. What was read for that queue is dropped.
         let next = Offset::Offset(next.0);
-        self.consumer.seek(&self.topic, partition, next, Connection::METADATA_TIMEOUT).map_err(failed)
+        self.consumer.seek(&self.topic, partition, next, Connection::METADATA_TIMEOUT).map_err(failed)?;
+        // A partition that stopped is paused.
+        self.consumer.resume(&list(&self.topic, &[partition])).map_err(failed)
     }
 
     /// What the group has committed for `partitions`, in their order, once every transaction on them is
