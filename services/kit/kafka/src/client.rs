@@ -38,6 +38,14 @@ impl Observer {
     pub(crate) fn disturbances(&self) -> u64 {
         self.disturbances.load(Ordering::Relaxed)
     }
+
+    /// Counts and logs an error of a connection.
+    pub(crate) fn connection_failed(&self, code: &'static str, reason: &str) {
+        metrics::counter!(CLIENT_ERRORS, "client" => self.client, "code" => code).increment(1);
+        if let Some(held_back) = telemetry::seldom(self.client, code) {
+            warn!(client = self.client, code, reason, held_back, "kafka connection disturbed");
+        }
+    }
 }
 
 impl ClientContext for Observer {
@@ -73,10 +81,7 @@ impl ClientContext for Observer {
         }
         self.disturbances.fetch_add(1, Ordering::Relaxed);
         let code = error.rdkafka_error_code().map_or("client", code_name);
-        metrics::counter!(CLIENT_ERRORS, "client" => self.client, "code" => code).increment(1);
-        if let Some(held_back) = telemetry::seldom(self.client, code) {
-            warn!(client = self.client, code, reason, held_back, "kafka connection disturbed");
-        }
+        self.connection_failed(code, reason);
     }
 }
 

@@ -9,7 +9,7 @@ use rdkafka::metadata::Metadata;
 use tracing::info;
 
 use crate::client::Observer;
-use crate::error::code_name;
+use crate::error::{code_name, no_answer};
 use crate::{Connection, Error, ffi};
 
 /// How long a new topic may take to be seen, and how often it is looked for.
@@ -64,13 +64,10 @@ impl Cluster {
     /// How many brokers there are.
     ///
     /// # Errors
-    /// [`Error::Unreachable`] if none answers within `timeout`.
+    /// [`Error::Unreachable`] if none answers within `timeout`, and [`Error::Handshake`] if one is reached
+    /// and TLS or authentication fails.
     pub fn brokers(&self, timeout: Duration) -> Result<u32, Error> {
-        let metadata = self
-            .admin
-            .inner()
-            .fetch_metadata(None, timeout)
-            .map_err(|source| Error::Unreachable { bootstrap: self.bootstrap.clone(), source })?;
+        let metadata = self.metadata(timeout)?;
         Ok(u32::try_from(metadata.brokers().len()).unwrap_or(u32::MAX))
     }
 
@@ -85,7 +82,7 @@ impl Cluster {
     /// # Errors
     /// [`Error::Unreachable`] if no broker answers.
     pub fn topic(&self, name: &str) -> Result<Option<TopicState>, Error> {
-        let metadata = self.metadata()?;
+        let metadata = self.metadata(Connection::METADATA_TIMEOUT)?;
         let count = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
         let found =
             metadata.topics().iter().find(|topic| topic.name() == name && !topic.partitions().is_empty());
@@ -152,7 +149,7 @@ impl Cluster {
     /// If no broker answers, or it refuses.
     pub fn broker_settings(&self) -> Result<Vec<(String, String)>, Error> {
         let failed = |source| Error::of("describe a broker", source);
-        let metadata = self.metadata()?;
+        let metadata = self.metadata(Connection::METADATA_TIMEOUT)?;
         let Some(broker) = metadata.brokers().first() else { return Ok(Vec::new()) };
         let asked = [ResourceSpecifier::Broker(broker.id())];
         let described = block_on(self.admin.describe_configs(&asked, &options())).map_err(failed)?;
@@ -228,7 +225,7 @@ impl Cluster {
 
     /// Whether each partition of the topic has a leader.
     fn is_served(&self, name: &str) -> Result<bool, Error> {
-        let metadata = self.metadata()?;
+        let metadata = self.metadata(Connection::METADATA_TIMEOUT)?;
         let found = metadata.topics().iter().find(|topic| topic.name() == name);
         Ok(found.is_some_and(|topic| {
             let mut partitions = topic.partitions().iter();
@@ -236,9 +233,15 @@ impl Cluster {
         }))
     }
 
-    fn metadata(&self) -> Result<Metadata, Error> {
-        let answer = self.admin.inner().fetch_metadata(None, Connection::METADATA_TIMEOUT);
-        answer.map_err(|source| Error::Unreachable { bootstrap: self.bootstrap.clone(), source })
+    fn metadata(&self, timeout: Duration) -> Result<Metadata, Error> {
+        let client = self.admin.inner();
+        client.fetch_metadata(None, timeout).map_err(|source| {
+            let errors = ffi::take_errors(client);
+            for (code, reason) in &errors {
+                client.context().connection_failed(code_name(*code), reason);
+            }
+            no_answer(&self.bootstrap, source, errors)
+        })
     }
 }
 
@@ -266,4 +269,46 @@ fn options() -> AdminOptions {
 fn refused(attempt: &'static str, code: RDKafkaErrorCode) -> Error {
     tracing::debug!(attempt, code = code_name(code), "broker refused");
     Error::of(attempt, rdkafka::error::KafkaError::AdminOp(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::net::TcpListener;
+
+    use settings::Reader;
+
+    use super::*;
+
+    const WAIT: Duration = Duration::from_secs(3);
+
+    /// What asking the server at `address` over `protocol` fails with.
+    fn failure(address: &str, protocol: &str) -> Error {
+        let env = [("AFTERSEND_KAFKA", address), ("AFTERSEND_KAFKA_SECURITY_PROTOCOL", protocol)];
+        let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let connection = Connection::read(&mut Reader::new(Connection::FIELDS, None, env)).unwrap();
+        Cluster::connect(&connection).unwrap().brokers(WAIT).unwrap_err()
+    }
+
+    #[test]
+    fn a_server_without_tls_is_a_failed_handshake_with_its_setting() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+            }
+        });
+        let failure = failure(&address, "ssl");
+        assert!(matches!(failure, Error::Handshake { .. }), "{failure:?}");
+        assert!(failure.to_string().contains("AFTERSEND_KAFKA_SECURITY_PROTOCOL"), "{failure}");
+    }
+
+    #[test]
+    fn a_port_without_a_server_is_unreachable_with_the_reason() {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let failure = failure(&address, "plaintext");
+        assert!(matches!(failure, Error::Unreachable { .. }), "{failure:?}");
+        assert!(failure.to_string().contains("Connection refused"), "{failure}");
+    }
 }

@@ -20,13 +20,19 @@ settings::declare! {
         /// `plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`.
         security_protocol: String as Protocol = "plaintext",
         /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`. Needed with a `sasl_` protocol.
-        sasl_mechanism: Option<String>,
+        sasl_mechanism: Option<Mechanism>,
         /// SASL user name.
         sasl_username: Option<String>,
         /// SASL password.
         sasl_password: Option<Secret>,
         /// File or folder of CA certificates. Where unset, the system's are used.
         ca_location: Option<PathBuf>,
+        /// PEM file of this client's certificate and its chain, for brokers that ask for one (mTLS).
+        certificate_location: Option<PathBuf>,
+        /// PEM file of the private key that belongs to the certificate.
+        key_location: Option<PathBuf>,
+        /// Password of the private key. Not set where the key is not encrypted.
+        key_password: Option<Secret>,
     }
 }
 
@@ -44,6 +50,31 @@ impl Settings {
                 "set all three, or another security_protocol",
             )
         });
+        self.relate_tls(reader);
+    }
+
+    fn relate_tls(&self, reader: &mut Reader) {
+        let pair = self.certificate_location.is_some() == self.key_location.is_some();
+        reader.require(pair, || {
+            let wanted = "certificate_location and key_location together";
+            Fault::new(Self::certificate_location, "one of the two", wanted, "set both, or neither")
+        });
+        let files = [
+            (Self::ca_location, &self.ca_location),
+            (Self::certificate_location, &self.certificate_location),
+            (Self::key_location, &self.key_location),
+        ];
+        for (field, path) in files {
+            let Some(path) = path else { continue };
+            reader.require(path.exists(), || {
+                let shown = path.display().to_string();
+                Fault::new(field, shown, "a file that is there", "correct the path, or mount the file there")
+            });
+            reader.require(self.security_protocol.ends_with("ssl"), || {
+                let wanted = "security_protocol ssl or sasl_ssl where a TLS file is given";
+                Fault::new(field, "a file for a connection without TLS", wanted, "set it, or unset the file")
+            });
+        }
     }
 }
 
@@ -61,6 +92,9 @@ impl Connection {
             sasl_username: None,
             sasl_password: None,
             ca_location: None,
+            certificate_location: None,
+            key_location: None,
+            key_password: None,
         };
         Self { settings }
     }
@@ -94,13 +128,17 @@ impl Connection {
             .set("metadata.max.age.ms", "15000")
             .set("topic.metadata.refresh.interval.ms", "5000")
             .set("allow.auto.create.topics", "false");
-        let Settings { sasl_mechanism, sasl_username, sasl_password, ca_location, .. } = &self.settings;
+        let settings = &self.settings;
         let text = |secret: &Secret| secret.expose().to_owned();
+        let path = |path: &PathBuf| path.display().to_string();
         let optional = [
-            ("sasl.mechanism", sasl_mechanism.clone()),
-            ("sasl.username", sasl_username.clone()),
-            ("sasl.password", sasl_password.as_ref().map(text)),
-            ("ssl.ca.location", ca_location.as_ref().map(|path| path.display().to_string())),
+            ("sasl.mechanism", settings.sasl_mechanism.map(|mechanism| mechanism.name().to_owned())),
+            ("sasl.username", settings.sasl_username.clone()),
+            ("sasl.password", settings.sasl_password.as_ref().map(text)),
+            ("ssl.ca.location", settings.ca_location.as_ref().map(path)),
+            ("ssl.certificate.location", settings.certificate_location.as_ref().map(path)),
+            ("ssl.key.location", settings.key_location.as_ref().map(path)),
+            ("ssl.key.password", settings.key_password.as_ref().map(text)),
         ];
         for (key, value) in optional {
             if let Some(value) = value {
@@ -138,6 +176,36 @@ impl Value for Bootstrap {
 impl From<Bootstrap> for String {
     fn from(servers: Bootstrap) -> String {
         servers.0
+    }
+}
+
+/// How a client proves who it is over SASL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mechanism {
+    Plain,
+    ScramSha256,
+    ScramSha512,
+}
+
+impl Mechanism {
+    const ALL: [Self; 3] = [Self::Plain, Self::ScramSha256, Self::ScramSha512];
+
+    /// Kafka's name.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "PLAIN",
+            Self::ScramSha256 => "SCRAM-SHA-256",
+            Self::ScramSha512 => "SCRAM-SHA-512",
+        }
+    }
+}
+
+impl Value for Mechanism {
+    const SHAPE: &'static str = "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|mechanism| mechanism.name().eq_ignore_ascii_case(text));
+        found.ok_or_else(|| "not a mechanism that this build has".to_owned())
     }
 }
 
@@ -181,6 +249,70 @@ mod tests {
         assert!(Bootstrap::parse("a:9092,[::1]:9093, b:1").is_ok());
         for wrong in ["a", "a:", ":9092", "a:9092,", "a:x"] {
             assert!(Bootstrap::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    fn read(env: &[(&str, &str)]) -> (Option<Connection>, String) {
+        let env = [&[("AFTERSEND_KAFKA", "b:9092")], env].concat();
+        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let mut reader = Reader::new(Connection::FIELDS, None, env);
+        let connection = Connection::read(&mut reader);
+        (connection, reader.finish().err().map(|faults| faults.to_string()).unwrap_or_default())
+    }
+
+    #[test]
+    fn a_mechanism_is_one_of_a_closed_set_in_any_case() {
+        assert_eq!(Mechanism::parse("scram-sha-512"), Ok(Mechanism::ScramSha512));
+        for wrong in ["", "GSSAPI", "SCRAM", "OAUTHBEARER"] {
+            assert!(Mechanism::parse(wrong).is_err(), "{wrong}");
+        }
+        let (_, faults) = read(&[("AFTERSEND_KAFKA_SASL_MECHANISM", "GSSAPI")]);
+        assert!(
+            faults.contains("AFTERSEND_KAFKA_SASL_MECHANISM") && faults.contains("SCRAM-SHA-256"),
+            "{faults}"
+        );
+    }
+
+    #[test]
+    fn a_client_certificate_needs_its_key_its_files_and_tls() {
+        let (there, gone) = (env!("CARGO_MANIFEST_DIR"), "/nowhere/key.pem");
+        let faults = |protocol, certificate, key| {
+            let protocol = ("AFTERSEND_KAFKA_SECURITY_PROTOCOL", protocol);
+            let certificate = ("AFTERSEND_KAFKA_CERTIFICATE_LOCATION", certificate);
+            read(&[protocol, certificate, ("AFTERSEND_KAFKA_KEY_LOCATION", key)]).1
+        };
+        assert_eq!(faults("ssl", there, there), "");
+        assert!(faults("ssl", there, "").contains("together"));
+        assert!(faults("ssl", there, gone).contains(gone));
+        assert!(faults("plaintext", there, there).contains("AFTERSEND_KAFKA_CERTIFICATE_LOCATION"));
+    }
+
+    #[test]
+    fn every_tls_setting_reaches_the_client() {
+        let here = env!("CARGO_MANIFEST_DIR");
+        let (connection, faults) = read(&[
+            ("AFTERSEND_KAFKA_SECURITY_PROTOCOL", "sasl_ssl"),
+            ("AFTERSEND_KAFKA_SASL_MECHANISM", "scram-sha-256"),
+            ("AFTERSEND_KAFKA_SASL_USERNAME", "user"),
+            ("AFTERSEND_KAFKA_SASL_PASSWORD", "secret"),
+            ("AFTERSEND_KAFKA_CA_LOCATION", here),
+            ("AFTERSEND_KAFKA_CERTIFICATE_LOCATION", here),
+            ("AFTERSEND_KAFKA_KEY_LOCATION", here),
+            ("AFTERSEND_KAFKA_KEY_PASSWORD", "locked"),
+        ]);
+        assert_eq!(faults, "");
+        let config = connection.unwrap().client_config("test");
+        let expected = [
+            ("sasl.mechanism", "SCRAM-SHA-256"),
+            ("sasl.username", "user"),
+            ("sasl.password", "secret"),
+            ("ssl.ca.location", here),
+            ("ssl.certificate.location", here),
+            ("ssl.key.location", here),
+            ("ssl.key.password", "locked"),
+        ];
+        for (key, value) in expected {
+            assert_eq!(config.get(key), Some(value), "{key}");
         }
     }
 }

@@ -13,13 +13,27 @@ pub enum Error {
     #[error("kafka client refused its settings: check kafka.security_protocol and the sasl and ssl settings")]
     Settings(#[source] KafkaError),
     /// No broker answered.
-    #[error("no kafka broker at {bootstrap} answered: check AFTERSEND_KAFKA and that a broker listens there")]
+    #[error(
+        "no kafka broker at {bootstrap} answered: check AFTERSEND_KAFKA and that a broker listens there ({reason})"
+    )]
     Unreachable {
         /// Bootstrap servers, as configured.
         bootstrap: String,
+        /// How the latest connection failed, as the client reported it.
+        reason: String,
         /// What the client said.
         #[source]
         source: KafkaError,
+    },
+    /// A broker was reached, and client and broker do not accept each other: TLS or authentication.
+    #[error("kafka at {bootstrap} and this client refuse each other: {mend} ({reason})")]
+    Handshake {
+        /// Bootstrap servers, as configured.
+        bootstrap: String,
+        /// The settings to look at.
+        mend: &'static str,
+        /// What the client reported.
+        reason: String,
     },
     /// A topic isn't there.
     #[error("topic {topic} is missing: run `aftersend bootstrap`")]
@@ -58,7 +72,10 @@ impl Error {
     pub fn code(&self) -> Option<&'static str> {
         match self {
             Self::Unauthorized { code } | Self::Fatal { code } | Self::Failed { code, .. } => Some(code),
-            Self::Settings(_) | Self::Unreachable { .. } | Self::UnknownTopic { .. } => None,
+            Self::Settings(_)
+            | Self::Unreachable { .. }
+            | Self::Handshake { .. }
+            | Self::UnknownTopic { .. } => None,
         }
     }
 
@@ -84,6 +101,52 @@ impl Error {
             Some(Code::Fatal) => Self::Fatal { code: name },
             _ => Self::Failed { attempt, code: name, source },
         }
+    }
+}
+
+/// The error for a cluster that did not answer. `errors` are the client's connection errors meanwhile, oldest
+/// first. A refusal by a broker says more than a connection that failed.
+pub(crate) fn no_answer(
+    bootstrap: &str,
+    source: KafkaError,
+    errors: Vec<(RDKafkaErrorCode, String)>,
+) -> Error {
+    let bootstrap = bootstrap.to_owned();
+    for (code, reason) in &errors {
+        if let Some(mend) = handshake_mend(*code, reason) {
+            return Error::Handshake { bootstrap, mend, reason: reason.clone() };
+        }
+    }
+    // The last error is usually the summary "all brokers are down".
+    let telling = errors.into_iter().rev().find(|(code, _)| *code != RDKafkaErrorCode::AllBrokersDown);
+    let reason = telling.map_or_else(|| source.to_string(), |(_, reason)| reason);
+    Error::Unreachable { bootstrap, reason, source }
+}
+
+/// The settings to look at if a connection failed by TLS or by authentication; `None` if it failed otherwise.
+/// librdkafka has one code for all of TLS and one for all of authentication, so its texts are read too.
+fn handshake_mend(code: RDKafkaErrorCode, reason: &str) -> Option<&'static str> {
+    use RDKafkaErrorCode as Code;
+    let reason = reason.to_lowercase();
+    let tls_alert = reason.contains("alert");
+    match code {
+        Code::Authentication if reason.contains("mechanism handshake failed") => {
+            Some("the broker does not offer AFTERSEND_KAFKA_SASL_MECHANISM")
+        }
+        Code::Authentication | Code::SaslAuthenticationFailed => {
+            Some("check AFTERSEND_KAFKA_SASL_USERNAME and AFTERSEND_KAFKA_SASL_PASSWORD")
+        }
+        Code::SSL | Code::BrokerTransportFailure if tls_alert && reason.contains("certificate") => {
+            Some("the broker asks for a client certificate that it trusts")
+        }
+        Code::SSL if reason.contains("certificate verify failed") => {
+            Some("check AFTERSEND_KAFKA_CA_LOCATION: the broker's certificate is not signed by it")
+        }
+        Code::SSL => Some("check AFTERSEND_KAFKA_SECURITY_PROTOCOL and the TLS settings"),
+        Code::BrokerTransportFailure if reason.contains("security.protocol") => {
+            Some("check AFTERSEND_KAFKA_SECURITY_PROTOCOL")
+        }
+        _ => None,
     }
 }
 
@@ -180,4 +243,66 @@ pub(crate) fn code_name(code: RDKafkaErrorCode) -> &'static str {
         names.insert(kept);
         kept
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(errors: &[(RDKafkaErrorCode, &str)]) -> String {
+        let errors = errors.iter().map(|(code, reason)| (*code, (*reason).to_owned())).collect();
+        let source = KafkaError::MetadataFetch(RDKafkaErrorCode::BrokerTransportFailure);
+        no_answer("b:9092", source, errors).to_string()
+    }
+
+    /// The texts are librdkafka's.
+    #[test]
+    fn a_refused_connection_names_the_setting() {
+        use RDKafkaErrorCode as Code;
+        let down = (Code::AllBrokersDown, "1/1 brokers are down");
+        for (code, reason, setting) in [
+            (
+                Code::Authentication,
+                "SASL authentication error: Authentication failed during authentication due to invalid \
+                 credentials with SASL mechanism SCRAM-SHA-256",
+                "AFTERSEND_KAFKA_SASL_PASSWORD",
+            ),
+            (
+                Code::Authentication,
+                "SASL SCRAM-SHA-512 mechanism handshake failed: Broker: Unsupported SASL mechanism: broker's \
+                 supported mechanisms: PLAIN",
+                "AFTERSEND_KAFKA_SASL_MECHANISM",
+            ),
+            (
+                Code::SSL,
+                "SSL handshake failed: error:0A000086:SSL routines::certificate verify failed: broker \
+                 certificate could not be verified",
+                "AFTERSEND_KAFKA_CA_LOCATION",
+            ),
+            (
+                Code::BrokerTransportFailure,
+                "Receive failed: SSL_read: error:0A00045C:SSL routines::tlsv13 alert certificate required",
+                "client certificate",
+            ),
+            (
+                Code::BrokerTransportFailure,
+                "Disconnected: verify that security.protocol is correctly configured, broker might require \
+                 SASL authentication",
+                "AFTERSEND_KAFKA_SECURITY_PROTOCOL",
+            ),
+        ] {
+            let text = named(&[(code, reason), down]);
+            assert!(text.contains(setting) && text.contains(reason), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_unanswered_connection_names_the_address_and_the_reason() {
+        use RDKafkaErrorCode as Code;
+        let refused = "Connect to ipv4#127.0.0.1:9092 failed: Connection refused";
+        let text =
+            named(&[(Code::BrokerTransportFailure, refused), (Code::AllBrokersDown, "1/1 brokers are down")]);
+        assert!(text.contains("AFTERSEND_KAFKA ") && text.contains(refused), "{text}");
+        assert!(!named(&[]).is_empty());
+    }
 }

@@ -65,6 +65,33 @@ pub(crate) fn is_member<C: ClientContext>(client: &Client<C>) -> bool {
     }
 }
 
+/// Takes the connection errors that wait in the client's main queue: code and reason, oldest first.
+///
+/// Why not the wrapper: its administrative client polls only a queue of its own, so that what a broker
+/// refused is never seen. No other thread may poll the client's main queue.
+pub(crate) fn take_errors<C: ClientContext>(client: &Client<C>) -> Vec<(RDKafkaErrorCode, String)> {
+    let mut errors = Vec::new();
+    // SAFETY: the pointer is the live client's own; the reference to its queue and each event are given back,
+    // and an event's text is copied before.
+    unsafe {
+        let queue = sys::rd_kafka_queue_get_main(client.native_ptr());
+        loop {
+            let event = sys::rd_kafka_queue_poll(queue, 0);
+            if event.is_null() {
+                break;
+            }
+            if sys::rd_kafka_event_type(event) == sys::RD_KAFKA_EVENT_ERROR {
+                let code = RDKafkaErrorCode::from(sys::rd_kafka_event_error(event));
+                let reason = CStr::from_ptr(sys::rd_kafka_event_error_string(event));
+                errors.push((code, reason.to_string_lossy().into_owned()));
+            }
+            sys::rd_kafka_event_destroy(event);
+        }
+        sys::rd_kafka_queue_destroy(queue);
+    }
+    errors
+}
+
 /// Why offsets were not added to a transaction.
 #[derive(Debug)]
 pub(crate) struct OffsetsRefusal {
