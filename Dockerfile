@@ -55,6 +55,8 @@ ENTRYPOINT ["/usr/local/bin/aftersend"]
 CMD ["--help"]
 
 FROM runtime AS demo
+# The demo runs each role as a process of its own, from the binary beside it.
+COPY --from=build /out/aftersend /usr/local/bin/aftersend
 COPY --from=build-demo /out/aftersend-demo /usr/local/bin/aftersend-demo
 RUN ["/usr/local/bin/aftersend-demo", "--version"]
 ENTRYPOINT ["/usr/local/bin/aftersend-demo"]

@@ -7,7 +7,7 @@ mod cli;
 mod count;
 mod proof;
 mod run;
-mod screen;
+mod simulator;
 mod topic;
 mod topology;
 
@@ -15,22 +15,28 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use cli::Arguments;
+use cli::{Cli, Command};
 
-/// Exit code of wrong arguments: `EX_USAGE` of BSD's sysexits.
+/// Exit code of wrong arguments and settings: `EX_USAGE` of BSD's sysexits.
 const WRONG_ARGUMENTS: u8 = 64;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
         Err(refused) => {
             // Help and version are reported this way too. A closed output leaves nobody to tell.
             let _ = refused.print();
             return if refused.use_stderr() { ExitCode::from(WRONG_ARGUMENTS) } else { ExitCode::SUCCESS };
         }
     };
-    run::run(&arguments).unwrap_or_else(|error| {
+    let outcome = match cli.command {
+        None => run::run(&cli.demo),
+        Some(Command::Simulator(arguments)) => simulator::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Some(Command::Healthcheck { ready }) => simulator::check_health(ready).map(|()| ExitCode::SUCCESS),
+    };
+    outcome.unwrap_or_else(|error| {
         eprintln!("aftersend-demo: {error:#}");
-        ExitCode::FAILURE
+        let bad_configuration = error.is::<settings::Faults>();
+        if bad_configuration { ExitCode::from(WRONG_ARGUMENTS) } else { ExitCode::FAILURE }
     })
 }

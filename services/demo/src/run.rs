@@ -1,5 +1,7 @@
 //! The demo from start to end: send, crash the processor, wait until all has arrived, prove it.
 
+mod screen;
+
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
@@ -12,8 +14,8 @@ use lifecycle::Stop;
 use crate::cli::Arguments;
 use crate::count::Counts;
 use crate::proof::{self, Proof};
-use crate::screen::Screen;
 use crate::topology::Topology;
+use screen::Screen;
 
 /// How often the table is drawn.
 const DRAW_EVERY: Duration = Duration::from_millis(400);

@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod clock;
 mod health;
+pub mod healthcheck;
 pub mod metric;
 pub mod open_files;
 mod stop;
