@@ -20,7 +20,6 @@ NOT_LISTED = {"enabled"}
 
 # Variables that the chart sets and no role reads yet. A name leaves this list with the change that makes a role read it.
 AWAITED = {
-    "AFTERSEND_BOOTSTRAP_WAIT",
     "AFTERSEND_KAFKA_OAUTH_TOKEN_FILE",
     "AFTERSEND_KAFKA_OAUTH_TOKEN_ENDPOINT",
     "AFTERSEND_KAFKA_OAUTH_CLIENT_ID",

@@ -128,10 +128,22 @@ impl Deployment {
         Process::start(arguments, &self.environment(env), self.folder.path()).wait()
     }
 
+    /// Starts a command.
+    #[must_use]
+    pub fn start_command(&self, arguments: &[&str], env: &[(&str, &str)]) -> Process {
+        Process::start(arguments, &self.environment(env), self.folder.path())
+    }
+
     /// Runs the demo to its end.
     #[must_use]
     pub fn run_demo(&self, arguments: &[&str]) -> Exit {
         Process::start_demo(arguments, &self.environment(&[]), self.folder.path()).wait()
+    }
+
+    /// Starts a command of the demo.
+    #[must_use]
+    pub fn start_demo(&self, arguments: &[&str], env: &[(&str, &str)]) -> Process {
+        Process::start_demo(arguments, &self.environment(env), self.folder.path())
     }
 
     /// A topic of this deployment.

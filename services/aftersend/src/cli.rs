@@ -1,18 +1,24 @@
 //! The command line: one variant per subcommand. The arguments of a subcommand have a file of their own in
 //! `cli/`.
 
+mod bootstrap;
+mod healthcheck;
 mod processor;
 mod reset;
 mod role;
+mod token;
 mod verify_signature;
 
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use bootstrap::Bootstrap;
+pub(crate) use healthcheck::Healthcheck;
 pub(crate) use processor::{Leave, Processor};
 pub(crate) use reset::{GivenUp, Reset, ResetProcessor};
 pub(crate) use role::{AclForm, Role, Sink};
+pub(crate) use token::Token;
 pub(crate) use verify_signature::VerifySignature;
 
 /// The truth layer for message outcomes: Customer.io's webhooks in, each outcome out exactly once.
@@ -42,15 +48,7 @@ pub(crate) enum Command {
         sink: Sink,
     },
     /// Creates missing topics and checks existing ones.
-    Bootstrap {
-        /// First tests whether the cluster keeps what exactly-once processing requires. If it does not,
-        /// nothing is created and the exit code is 1. Takes about a minute, and removes what it made.
-        #[arg(long)]
-        probe: bool,
-        /// Only prints the ACLs that each role needs, under the names of these settings.
-        #[arg(long, value_name = "FORM", num_args = 0..=1, default_missing_value = "commands", conflicts_with = "probe")]
-        acls: Option<AclForm>,
-    },
+    Bootstrap(Bootstrap),
     /// Lets processors write the formats of this version, once every one of them is upgraded. Prints what it
     /// would do, and does it only with --yes.
     FinalizeUpgrade {
@@ -70,6 +68,10 @@ pub(crate) enum Command {
         #[arg(long = "role", value_name = "ROLE")]
         roles: Vec<Role>,
     },
+    /// Prints the tokens that stand for addresses on the public topics, for a team that holds the secret.
+    Token(Token),
+    /// Asks a role whether it is well. Exit code 0 or 1. Needs no other setting than the admin port.
+    Healthcheck(Healthcheck),
     /// Says whether a webhook's signature is right, and if not, why.
     VerifySignature(VerifySignature),
     /// Prints every setting as a Markdown table.

@@ -3,6 +3,8 @@
 
 pub(crate) mod bootstrap;
 pub(crate) mod finalize_upgrade;
+pub(crate) mod healthcheck;
 pub(crate) mod leave;
 pub(crate) mod reset;
+pub(crate) mod token;
 pub(crate) mod verify_signature;

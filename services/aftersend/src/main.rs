@@ -11,12 +11,15 @@ mod probe;
 mod process;
 mod role;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
+use telemetry::Format;
 use tikv_jemallocator::Jemalloc;
+use tracing::error;
 
-use cli::{Cli, Command, Processor, Reset};
+use cli::{Bootstrap, Cli, Command, Processor, Reset};
 
 /// Also serves librdkafka and RocksDB. A record's memory is allocated by the client's thread and freed by a
 /// worker's thread, which is expensive with glibc's allocator.
@@ -35,32 +38,44 @@ fn main() -> ExitCode {
             return if refused.use_stderr() { ExitCode::from(BAD_CONFIGURATION) } else { ExitCode::SUCCESS };
         }
     };
-    match run(cli) {
+    let file = cli.config.as_deref();
+    match run(file, cli.command) {
         Ok(code) => code,
         Err(error) => {
-            if let Some(faults) = error.downcast_ref::<settings::Faults>() {
-                eprintln!("bad configuration:\n{faults}");
-                return ExitCode::from(BAD_CONFIGURATION);
-            }
-            eprintln!("aftersend: {error:#}");
-            ExitCode::FAILURE
+            report(file, &error);
+            let bad_configuration = error.is::<settings::Faults>();
+            if bad_configuration { ExitCode::from(BAD_CONFIGURATION) } else { ExitCode::FAILURE }
         }
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let file = cli.config.as_deref();
-    match cli.command {
+/// Writes why the command failed to standard error. It is the line that an operator looks for, so it has the
+/// form of the logs where a collector parses them.
+fn report(file: Option<&Path>, error: &anyhow::Error) {
+    let text = match error.downcast_ref::<settings::Faults>() {
+        Some(faults) => format!("bad configuration:\n{faults}"),
+        None => format!("aftersend: {error:#}"),
+    };
+    let log = configuration::log_settings(file);
+    if log.format == Format::Json && telemetry::init(&log).is_ok() {
+        error!(error = text, "aftersend failed");
+    } else {
+        eprintln!("{text}");
+    }
+}
+
+fn run(file: Option<&Path>, command: Command) -> anyhow::Result<ExitCode> {
+    match command {
         Command::Gateway => role::gateway(file).map(|()| ExitCode::SUCCESS),
         Command::Processor { command: None } => role::processor(file).map(|()| ExitCode::SUCCESS),
         Command::Processor { command: Some(Processor::Leave(arguments)) } => {
             command::leave::run(file, arguments).map(|()| ExitCode::SUCCESS)
         }
         Command::Sink { sink } => role::sink(file, sink).map(|()| ExitCode::SUCCESS),
-        Command::Bootstrap { probe, acls: None } => command::bootstrap::run(file, probe),
-        Command::Bootstrap { acls: Some(form), .. } => {
+        Command::Bootstrap(Bootstrap { acls: Some(form), .. }) => {
             command::bootstrap::print_acls(file, form).map(|()| ExitCode::SUCCESS)
         }
+        Command::Bootstrap(arguments) => command::bootstrap::run(file, &arguments),
         Command::FinalizeUpgrade { yes } => {
             command::finalize_upgrade::run(file, yes).map(|()| ExitCode::SUCCESS)
         }
@@ -68,6 +83,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             command::reset::processor(file, &arguments).map(|()| ExitCode::SUCCESS)
         }
         Command::CheckConfig { roles } => configuration::check(file, &roles).map(|()| ExitCode::SUCCESS),
+        Command::Token(arguments) => command::token::run(file, &arguments).map(|()| ExitCode::SUCCESS),
+        Command::Healthcheck(arguments) => {
+            command::healthcheck::run(file, &arguments).map(|()| ExitCode::SUCCESS)
+        }
         Command::VerifySignature(arguments) => command::verify_signature::run(file, &arguments),
         Command::Settings => {
             print!("{}", settings::table(&configuration::catalogue()));

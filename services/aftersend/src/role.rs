@@ -2,24 +2,21 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
+use lifecycle::Vital;
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
 use crate::cli::Sink;
-use crate::configuration::{self, Common};
+use crate::configuration::{self, Common, Tokens};
 use crate::preflight::acl::Principal;
 use crate::preflight::{self, limit};
 use crate::process::Process;
 
-/// How long until an unreachable broker is asked again.
-const ASK_AGAIN: Duration = Duration::from_secs(5);
-
 /// `aftersend gateway`
 pub(crate) fn gateway(file: Option<&Path>) -> anyhow::Result<()> {
-    let (common, settings) = configuration::read(file, gateway::Settings::read)?;
+    let (common, settings) = configuration::read(file, Tokens::Made, gateway::Settings::read)?;
     let common = Arc::new(common);
     let process = Process::start(&common, gateway::metric::METRICS)?;
     say_how_ids_are_kept(&common);
@@ -29,35 +26,48 @@ pub(crate) fn gateway(file: Option<&Path>) -> anyhow::Result<()> {
             format!("{} can't be listened on: set AFTERSEND_LISTEN to a free host:port", settings.listen)
         })?;
         info!(address = %settings.listen, "gateway listens");
-        let Common { connection, topics, keys, .. } = &*common;
+        let Common { connection, topics, .. } = &*common;
         let (health, stop) = (process.health.clone(), process.stop.clone());
-        let gateway =
-            gateway::run(settings, connection.clone(), topics.clone(), keys.clone(), listener, health, stop);
-        tokio::select! {
+        let gateway = gateway::run(
+            settings,
+            connection.clone(),
+            topics.clone(),
+            common.key_rules(),
+            listener,
+            health,
+            stop,
+        );
+        let mut vital = Some(process.health.component(preflight::COMPONENT, preflight::STALL_AFTER));
+        let outcome = tokio::select! {
             ended = gateway => ended.map_err(anyhow::Error::from),
             // It listens while this runs: a refused connection costs an hour, a 503 does not (G3).
-            fault = topology_fault(Arc::clone(&common), message_max_bytes) => Err(fault),
-        }
+            fault = topology_fault(Arc::clone(&common), message_max_bytes, &mut vital) => Err(fault),
+        };
+        vital.into_iter().for_each(Vital::finished);
+        outcome
     });
     process.end(outcome)
 }
 
 /// `aftersend processor`
 pub(crate) fn processor(file: Option<&Path>) -> anyhow::Result<()> {
-    let (common, settings) = configuration::read(file, processor::Settings::read)?;
-    let application = processor::Application::new(&common.prefix, settings.application_id.as_ref());
+    let (common, settings) = configuration::read(file, Tokens::Made, processor::Settings::read)?;
     let process = Process::start(&common, processor::metric::METRICS)?;
     say_how_ids_are_kept(&common);
-    let outcome = preflight::check(&common, Principal::Processor, application.topics(), application.id())
-        .and_then(|()| limit::check_window(&common, settings.window))
-        .and_then(|()| preflight::format_level(&common, application.topics()))
-        .and_then(|formats| {
-            let health = &process.health;
-            let stop = &process.stop;
-            let Common { connection, prefix, keys, .. } = &common;
-            processor::run(&settings, connection, prefix, keys.tokens.clone(), formats, health, stop)
-                .map_err(anyhow::Error::from)
-        });
+    let application = processor::Application::new(&common.prefix, settings.application_id.as_ref());
+    let check = || {
+        preflight::check(&common, Principal::Processor, application.topics(), application.id())?;
+        limit::check_window(&common, settings.window)
+    };
+    let outcome = preflight::await_success(&process, check).and_then(|found| {
+        if !found {
+            return Ok(());
+        }
+        let formats = preflight::format_level(&common, application.topics())?;
+        let Common { connection, prefix, .. } = &common;
+        let Process { health, stop, .. } = &process;
+        Ok(processor::run(&settings, connection, prefix, common.token_key(), formats, health, stop)?)
+    });
     process.end(outcome)
 }
 
@@ -65,27 +75,39 @@ pub(crate) fn processor(file: Option<&Path>) -> anyhow::Result<()> {
 pub(crate) fn sink(file: Option<&Path>, sink: Sink) -> anyhow::Result<()> {
     match sink {
         Sink::Customerio => {
-            let (common, mut settings) = configuration::read(file, customerio_sink::Settings::read)?;
+            let (common, mut settings) =
+                configuration::read(file, Tokens::NotMade, customerio_sink::Settings::read)?;
             settings.group = format!("{}{}", common.prefix, settings.group);
             let process = Process::start(&common, customerio_sink::metric::METRICS)?;
             process.metrics.describe(delivery::metric::METRICS);
-            let outcome =
-                preflight::check(&common, Principal::SinkCustomerio, &common.topics, "").and_then(|()| {
-                    let Common { connection, topics, .. } = &common;
-                    Ok(customerio_sink::run(&settings, connection, topics, &process.health, &process.stop)?)
-                });
-            process.end(outcome.map(|summary| info!(?summary, "sink drained")))
+            let check = || preflight::check(&common, Principal::SinkCustomerio, &common.topics, "");
+            let outcome = preflight::await_success(&process, check).and_then(|found| {
+                let Common { connection, topics, .. } = &common;
+                if found {
+                    let summary =
+                        customerio_sink::run(&settings, connection, topics, &process.health, &process.stop)?;
+                    info!(?summary, "sink drained");
+                }
+                Ok(())
+            });
+            process.end(outcome)
         }
         Sink::Bigquery => {
-            let (common, settings) = configuration::read(file, bigquery_sink::Settings::read)?;
+            let (common, settings) =
+                configuration::read(file, Tokens::NotMade, bigquery_sink::Settings::read)?;
             let process = Process::start(&common, bigquery_sink::metric::METRICS)?;
             process.metrics.describe(delivery::metric::METRICS);
-            let outcome =
-                preflight::check(&common, Principal::SinkBigquery, &common.topics, "").and_then(|()| {
-                    let Common { connection, topics, .. } = &common;
-                    Ok(bigquery_sink::run(&settings, connection, topics, &process.health, &process.stop)?)
-                });
-            process.end(outcome.map(|summary| info!(?summary, "sink drained")))
+            let check = || preflight::check(&common, Principal::SinkBigquery, &common.topics, "");
+            let outcome = preflight::await_success(&process, check).and_then(|found| {
+                let Common { connection, topics, .. } = &common;
+                if found {
+                    let summary =
+                        bigquery_sink::run(&settings, connection, topics, &process.health, &process.stop)?;
+                    info!(?summary, "sink drained");
+                }
+                Ok(())
+            });
+            process.end(outcome)
         }
     }
 }
@@ -93,7 +115,7 @@ pub(crate) fn sink(file: Option<&Path>, sink: Sink) -> anyhow::Result<()> {
 /// An id is a key that other systems join on, so an id that is an address stays one unless the operator
 /// chooses otherwise (E2).
 fn say_how_ids_are_kept(common: &Common) {
-    if common.keys.tokenise_ids {
+    if common.tokenise_ids {
         info!("an id that is an e-mail address is replaced by its token in keys");
     } else {
         info!(
@@ -103,32 +125,36 @@ fn say_how_ids_are_kept(common: &Common) {
     }
 }
 
-/// Resolves only if the topics are not what the role is configured for. An unreachable broker is asked again.
+/// Resolves only if the topics are not what the role is configured for. What passes is waited for, and so are
+/// wrong credentials: a gateway that ends refuses connections (G3). Readiness names the cause.
+///
 /// The questions block, so they are asked on a thread of their own: requests are answered meanwhile.
-async fn topology_fault(common: Arc<Common>, message_max_bytes: u32) -> anyhow::Error {
+async fn topology_fault(
+    common: Arc<Common>,
+    message_max_bytes: u32,
+    vital: &mut Option<Vital>,
+) -> anyhow::Error {
     loop {
         let asked = Arc::clone(&common);
         let check = move || {
-            preflight::check(&asked, Principal::Gateway, &asked.topics, "")
-                .and_then(|()| limit::check_record_size(&asked, message_max_bytes))
+            preflight::check(&asked, Principal::Gateway, &asked.topics, "")?;
+            limit::check_record_size(&asked, message_max_bytes)
         };
         match tokio::task::spawn_blocking(check).await {
-            Ok(Ok(())) => std::future::pending().await,
-            Ok(Err(error)) if is_passing(&error) => {
-                warn!(error = format!("{error:#}"), "topics not checked yet");
+            Ok(Ok(())) => {
+                vital.take().into_iter().for_each(Vital::finished);
+                std::future::pending::<()>().await;
+            }
+            Ok(Err(error)) if preflight::is_passing(&error) || preflight::is_refusal(&error) => {
+                let cause = format!("{error:#}");
+                warn!(cause, "topics not checked yet: webhooks are answered 503");
+                if let Some(vital) = vital {
+                    vital.not_ready(cause);
+                }
             }
             Ok(Err(error)) => return error,
             Err(died) => return died.into(),
         }
-        tokio::time::sleep(ASK_AGAIN).await;
+        tokio::time::sleep(preflight::ASK_AGAIN).await;
     }
-}
-
-fn is_passing(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        matches!(
-            cause.downcast_ref::<kafka::Error>(),
-            Some(kafka::Error::Unreachable { .. } | kafka::Error::Failed { .. })
-        )
-    })
 }

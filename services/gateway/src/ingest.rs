@@ -26,7 +26,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::http::admission::{Admission, Permit};
 use crate::http::answer::{Answer, Unavailable};
-use crate::http::{body, route};
+use crate::http::{answer, body, route};
 use crate::metric::{self, Counters};
 use crate::partition_count::PartitionCount;
 use crate::settings::{Settings, Source};
@@ -100,8 +100,8 @@ impl Ingest {
         self.admission.is_idle()
     }
 
-    /// Handles one request. Whatever happens, the answer is one of [`Answer`], and the request is counted
-    /// once.
+    /// Handles one request. Whatever happens, the answer to a webhook is one of [`Answer`], and the webhook
+    /// is counted once.
     ///
     /// The work runs in a task of its own. If the client goes away, the task still ends and counts the
     /// request.
@@ -112,6 +112,9 @@ impl Ingest {
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
+        if route::is_health_check(request.method(), request.uri().path()) {
+            return Ok(answer::health(self.draining.load(Ordering::Relaxed)));
+        }
         let ingest = Arc::clone(&self);
         let work = tokio::spawn(async move { ingest.answer_in_time(request).await });
         let answer = work.await.unwrap_or(Answer::Unavailable(Unavailable::Panic));
@@ -210,7 +213,9 @@ impl Ingest {
         }
         match *self.partition_count.borrow() {
             PartitionCount::Fixed(count) => Ok(count),
-            PartitionCount::Unknown => Err(Answer::Unavailable(Unavailable::PartitionsUnknown)),
+            PartitionCount::Unknown | PartitionCount::Missing => {
+                Err(Answer::Unavailable(Unavailable::PartitionsUnknown))
+            }
             PartitionCount::Changed { .. } => Err(Answer::Unavailable(Unavailable::PartitionsChanged)),
         }
     }

@@ -16,6 +16,8 @@ use crate::Error;
 pub(crate) enum PartitionCount {
     /// No broker has answered yet.
     Unknown,
+    /// A broker has answered, and the topics are not there yet.
+    Missing,
     /// The count is what it was at boot.
     Fixed(u32),
     /// The count is not what it was at boot.
@@ -38,16 +40,16 @@ const FAULTS_MAX: u32 = 3;
 
 /// Waits until the brokers tell the count, then watches the count for as long as the process lives.
 ///
-/// It waits for a broker that can't be reached: a gateway that exits refuses connections, and a refused
-/// connection costs an hour (G3). A missing topic and unequal counts are faults of set-up. They end the
-/// watch.
+/// It waits for a broker that can't be reached, and for topics that `bootstrap` has not made yet: a gateway
+/// that exits refuses connections, and a refused connection costs an hour (G3). Unequal counts are a fault of
+/// set-up. They end the watch.
 pub(crate) async fn watch(
     publisher: Publisher,
     topics: Topics,
     every: Duration,
     sender: watch::Sender<PartitionCount>,
 ) -> Error {
-    let was = match count_at_boot(&publisher, &topics).await {
+    let was = match count_at_boot(&publisher, &topics, &sender).await {
         Ok(count) => count,
         Err(fault) => return fault,
     };
@@ -75,15 +77,27 @@ pub(crate) async fn watch(
     }
 }
 
-/// Retries for ever where no broker can be reached, and [`FAULTS_MAX`] times where the topics are at fault.
-async fn count_at_boot(publisher: &Publisher, topics: &Topics) -> Result<u32, Error> {
+/// Retries for ever where no broker can be reached or a topic is missing, and [`FAULTS_MAX`] times where the
+/// topics are at fault.
+async fn count_at_boot(
+    publisher: &Publisher,
+    topics: &Topics,
+    sender: &watch::Sender<PartitionCount>,
+) -> Result<u32, Error> {
     let mut faults = 0;
     loop {
         let err = match common_count(publisher, topics).await {
             Ok(count) => return Ok(count),
             Err(err) => err,
         };
-        faults = if matches!(err, Error::Kafka(_) | Error::Interrupted) { 0 } else { faults + 1 };
+        match err {
+            Error::CountsDiffer { .. } => faults += 1,
+            Error::TopicMissing { .. } => {
+                faults = 0;
+                sender.send_replace(PartitionCount::Missing);
+            }
+            Error::Kafka(_) | Error::Interrupted => faults = 0,
+        }
         if faults == FAULTS_MAX {
             return Err(err);
         }

@@ -27,9 +27,9 @@ const STALL_AFTER: Duration = Duration::from_secs(30);
 /// signed webhook waits for it within its deadline, and is then answered 503.
 ///
 /// # Errors
-/// [`Error::Kafka`] where the client refuses its settings. [`Error::TopicMissing`] and
-/// [`Error::CountsDiffer`] where the topics are not as bootstrap makes them. A broker that can't be reached
-/// is not an error: readiness names it.
+/// [`Error::Kafka`] where the client refuses its settings. [`Error::CountsDiffer`] where the topics are not
+/// as bootstrap makes them. A broker that can't be reached and a missing topic are no errors: readiness names
+/// them.
 pub async fn run(
     settings: Settings,
     connection: Connection,

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use processor::{Application, FormatLevel};
 use schemas::topic::meta::Topology;
 
-use crate::configuration;
+use crate::configuration::{self, Tokens};
 use crate::preflight::acl::Principal;
 use crate::preflight::{self, meta};
 
@@ -15,12 +15,12 @@ use crate::preflight::{self, meta};
 /// # Errors
 /// If no broker answers, or the topics were made for other settings.
 pub(crate) fn run(file: Option<&Path>, yes: bool) -> anyhow::Result<()> {
-    let (common, settings) = configuration::read(file, processor::Settings::read)?;
+    let (common, settings) = configuration::read(file, Tokens::NotMade, processor::Settings::read)?;
     telemetry::init(&common.telemetry)?;
     let application = Application::new(&common.prefix, settings.application_id.as_ref());
     let topics = application.topics();
     preflight::check(&common, Principal::Bootstrap, topics, application.id())?;
-    let stored = meta::read(&common, topics)?.context(preflight::EMPTY)?;
+    let stored = meta::read(&common, topics)?.context(preflight::MetaEmpty)?;
     let level = stored.formats;
     let newest = FormatLevel::NEWEST.number();
     if level >= newest {

@@ -6,14 +6,14 @@ use processor::reset::Resetter;
 use processor::reset::plan::ResetKind;
 
 use crate::cli::{GivenUp, ResetProcessor};
-use crate::configuration;
+use crate::configuration::{self, Tokens};
 
 /// Runs the subcommand.
 ///
 /// # Errors
 /// If the plan or the reset fails; partitions that are already reset stay so.
 pub(crate) fn processor(file: Option<&Path>, arguments: &ResetProcessor) -> anyhow::Result<()> {
-    let (common, settings) = configuration::read(file, processor::Settings::read)?;
+    let (common, settings) = configuration::read(file, Tokens::Made, processor::Settings::read)?;
     telemetry::init(&common.telemetry)?;
     let kind = match arguments.given_up {
         GivenUp::AcceptLoss => ResetKind::AcceptLoss,

@@ -35,6 +35,18 @@ pub(crate) fn differences(cluster: &Cluster, wanted: &TopicRequest<'_>) -> anyho
     Ok(found)
 }
 
+/// The difference of a topic that does not exist, with what to create.
+pub(crate) fn missing(wanted: &TopicRequest<'_>) -> String {
+    let TopicRequest { name, partitions, replication, settings } = wanted;
+    let settings: Vec<String> =
+        settings.iter().map(|(key, value)| format!("--config {key}={value}")).collect();
+    format!(
+        "{name} is missing: kafka-topics.sh --create --topic {name} --partitions {partitions} --replication-factor \
+         {replication} {}",
+        settings.join(" ")
+    )
+}
+
 /// Whether a topic's setting is good enough. A setting that could lose or misread data must be equal, or at
 /// least as large. With more in-sync replicas than there are replicas, nothing can be written. Everything
 /// else is the operator's choice.

@@ -101,18 +101,31 @@ impl Answer {
             Self::TooLarge => json!({"error": "larger than this gateway takes"}),
             Self::Unavailable(why) => json!({"error": why.to_string()}),
         };
-        let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
-        *response.status_mut() = self.status();
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut response = json_response(self.status(), &body, draining);
         if self == Self::MethodNotAllowed {
-            headers.insert(ALLOW, HeaderValue::from_static("POST"));
-        }
-        if draining {
-            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
         }
         response
     }
+}
+
+/// The answer to a health check: 200 as long as webhooks are answered here, and 503 during the drain, so that
+/// a load balancer sends new requests elsewhere (G6). Trouble with Kafka doesn't count.
+pub(crate) fn health(draining: bool) -> Response<Full<Bytes>> {
+    let (status, text) =
+        if draining { (StatusCode::SERVICE_UNAVAILABLE, "draining") } else { (StatusCode::OK, "ok") };
+    json_response(status, &json!({"status": text}), draining)
+}
+
+fn json_response(status: StatusCode, body: &serde_json::Value, draining: bool) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if draining {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 impl Unavailable {
@@ -201,6 +214,14 @@ mod tests {
             };
             assert_eq!(answer.response(false).status(), expected, "{answer:?}");
         }
+    }
+
+    /// G6.
+    #[test]
+    fn health_goes_first_in_a_drain() {
+        assert_eq!(health(false).status(), 200);
+        assert_eq!(health(true).status(), 503);
+        assert_eq!(health(true).headers()[CONNECTION], "close");
     }
 
     #[test]

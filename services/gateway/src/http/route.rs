@@ -8,6 +8,12 @@ use crate::settings::Source;
 const ALIASES: [&str; 2] = ["/webhooks/customerio", "/webhooks/cio"];
 const BASE: &str = "/v1/webhooks/customerio/";
 const KIND: &str = "reporting";
+const HEALTH: &str = "/healthz";
+
+/// Whether a load balancer asks for the gateway's health. Such a request is no webhook, and isn't counted.
+pub(crate) fn is_health_check(method: &Method, path: &str) -> bool {
+    path == HEALTH && (method == Method::GET || method == Method::HEAD)
+}
 
 /// The source that `path` names. The path without a source and the aliases name the default source, which is
 /// the first of `sources`. A slash at the end is ignored: a 404 because of it would cost an hour (G3).
@@ -48,6 +54,13 @@ mod tests {
             assert_eq!(routed(&Method::POST, path).as_deref(), Ok(source), "{path}");
             assert_eq!(routed(&Method::GET, path), Err(Answer::MethodNotAllowed), "{path}");
         }
+    }
+
+    #[test]
+    fn a_health_check_is_only_read() {
+        assert!(is_health_check(&Method::GET, "/healthz") && is_health_check(&Method::HEAD, "/healthz"));
+        assert!(!is_health_check(&Method::POST, "/healthz") && !is_health_check(&Method::GET, "/healthz/x"));
+        assert_eq!(routed(&Method::POST, "/healthz"), Err(Answer::NotFound));
     }
 
     #[test]

@@ -42,6 +42,7 @@ fn report(vital: &Vital, count: PartitionCount) {
         PartitionCount::Unknown => {
             vital.not_ready("no kafka broker has answered yet: check AFTERSEND_KAFKA");
         }
+        PartitionCount::Missing => vital.not_ready("topics are missing: run `aftersend bootstrap`"),
         PartitionCount::Fixed(_) => vital.ready(),
         PartitionCount::Changed { was, now } => vital.not_ready(format!(
             "raw has {now} partitions and had {was} at boot: the count is immutable; restore the topic"

@@ -21,9 +21,9 @@ pub enum Error {
         bootstrap: String,
         /// How the latest connection failed, as the client reported it.
         reason: String,
-        /// What the client said.
+        /// What the client said. Boxed, so that the error stays small.
         #[source]
-        source: KafkaError,
+        source: Box<KafkaError>,
     },
     /// A broker was reached, and client and broker do not accept each other: TLS or authentication.
     #[error("kafka at {bootstrap} and this client refuse each other: {mend} ({reason})")]
@@ -120,7 +120,7 @@ pub(crate) fn no_answer(
     // The last error is usually the summary "all brokers are down".
     let telling = errors.into_iter().rev().find(|(code, _)| *code != RDKafkaErrorCode::AllBrokersDown);
     let reason = telling.map_or_else(|| source.to_string(), |(_, reason)| reason);
-    Error::Unreachable { bootstrap, reason, source }
+    Error::Unreachable { bootstrap, reason, source: Box::new(source) }
 }
 
 /// The settings to look at if a connection failed by TLS or by authentication; `None` if it failed otherwise.

@@ -104,7 +104,10 @@ impl StopCause {
             Error::Failed { .. } | Error::Unreachable { .. } | Error::UnknownTopic { .. } => {
                 Some(Self::Unavailable)
             }
-            Error::Settings(_) | Error::Unauthorized { .. } | Error::Fatal { .. } => None,
+            Error::Settings(_)
+            | Error::Handshake { .. }
+            | Error::Unauthorized { .. }
+            | Error::Fatal { .. } => None,
         }
     }
 }
