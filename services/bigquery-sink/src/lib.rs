@@ -49,7 +49,7 @@ pub fn run(
     health: &Health,
     stop: &Stop,
 ) -> Result<Summary, Error> {
-    let context = Context::new::<Warehouse>(stop.clone());
+    let context = Context::new(stop.clone());
     let vital = health.component(NAME, settings.stall_after);
     let target = settings.target.open(settings)?;
     let group = settings.consumer_group(topics.prefix(), &target.default_group());
@@ -66,6 +66,7 @@ pub fn run(
         dead_letters: topics.name(Topic::DeadLetter).to_owned(),
         batch: settings.batch(),
         lag: delivery::LagLimits::default(),
+        on_gap: settings.on_gap,
     };
     let counts = delivery::run(&mut sink, &reads, connection, &context, &vital)?;
     let summary = Summary::from(&counts);

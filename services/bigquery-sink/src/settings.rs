@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use delivery::intake::OnGap;
 use kafka::consumer::{BatchLimits, Group};
 use settings::{ByteSize, Fault, Reader, print_duration};
 
@@ -34,6 +35,10 @@ settings::declare! {
         /// How long a row is kept, counted from its event's time. Older rows are deleted, 1,000 in a second
         /// at most. Where it is not set, all rows are kept.
         pub keep: Option<Duration> { least: "1d" },
+        /// What happens where records can't be read any more, because they were deleted or their topic was
+        /// made anew: `refuse` reads nothing of the partition and is not ready, `record` writes the gap to
+        /// the table `sink_gaps` and goes on.
+        pub on_gap: OnGap = "refuse",
         /// The sink is not ready after this time without a finished batch or an empty poll. More than
         /// `batch_wait` and `lock_wait` together.
         pub stall_after: Duration = "1m",

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use delivery::Readiness;
-use delivery::intake::{Partition, Ticket};
+use delivery::intake::{Gap, Partition, StoredPosition, Ticket};
 use delivery::sink::{Delivered, Ended, Ending, Metrics, Pending, Reading, Rejection, Start, Work};
-use kafka::{Incoming, NextOffset};
+use kafka::Incoming;
 use tracing::{error, warn};
 
 use crate::target::{self, Batch, RefusedRow, Row, RowOutcome, StoreAnswer, Stored, Target};
@@ -39,8 +39,12 @@ impl delivery::Sink for Warehouse {
         reading::read(record)
     }
 
-    fn positions(&mut self, partitions: &[Partition]) -> Result<Vec<Option<NextOffset>>, target::Error> {
+    fn positions(&mut self, partitions: &[Partition]) -> Result<Vec<Option<StoredPosition>>, target::Error> {
         self.target.positions(partitions)
+    }
+
+    fn record_gaps(&mut self, gaps: &[Gap]) -> Result<(), target::Error> {
+        self.target.record_gaps(gaps)
     }
 
     fn deliver(

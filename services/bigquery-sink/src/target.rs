@@ -6,12 +6,12 @@ pub mod sqlite;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kafka::{NextOffset, RecordOffset};
+use kafka::RecordOffset;
 use schemas::record::MessageOutcome;
 
 pub use location::Location;
 
-pub use delivery::intake::Partition;
+pub use delivery::intake::{Gap, Partition, StoredPosition};
 
 /// What the default consumer group of every kind of warehouse begins with, behind the topic prefix. ACLs can
 /// be granted by it.
@@ -39,7 +39,14 @@ pub trait Target: Send {
     ///
     /// # Errors
     /// Where the warehouse can't be read.
-    fn positions(&mut self, partitions: &[Partition]) -> Result<Vec<Option<NextOffset>>, Error>;
+    fn positions(&mut self, partitions: &[Partition]) -> Result<Vec<Option<StoredPosition>>, Error>;
+
+    /// Writes down that records can't be read any more, and moves the positions to where reading goes on, in
+    /// one step.
+    ///
+    /// # Errors
+    /// Where the warehouse can't be written.
+    fn record_gaps(&mut self, gaps: &[Gap]) -> Result<(), Error>;
 
     /// Makes the whole batch visible and moves the positions, or does neither. Rows that lie before the
     /// stored position are left out, so that a replay or a second owner doubles nothing.
@@ -78,14 +85,14 @@ pub struct RefusedRow {
 #[derive(Debug, Default)]
 pub struct Batch {
     rows: Vec<Row>,
-    next: BTreeMap<Partition, NextOffset>,
+    next: BTreeMap<Partition, StoredPosition>,
 }
 
 impl Batch {
     /// `rows` are those of one partition in the order of their offsets; `next` names the partition of each
     /// row.
     #[must_use]
-    pub fn new(rows: Vec<Row>, next: BTreeMap<Partition, NextOffset>) -> Self {
+    pub fn new(rows: Vec<Row>, next: BTreeMap<Partition, StoredPosition>) -> Self {
         Self { rows, next }
     }
 
@@ -104,7 +111,7 @@ impl Batch {
     /// Where each partition goes on: the partition of each row is among them. It may lie beyond the last row,
     /// because some records make no row.
     #[must_use]
-    pub fn next(&self) -> &BTreeMap<Partition, NextOffset> {
+    pub fn next(&self) -> &BTreeMap<Partition, StoredPosition> {
         &self.next
     }
 }

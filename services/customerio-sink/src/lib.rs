@@ -55,7 +55,7 @@ pub fn run(
     health: &Health,
     stop: &Stop,
 ) -> Result<Summary, Error> {
-    let context = delivery::Context::new::<CustomerIo>(stop.clone());
+    let context = delivery::Context::new(stop.clone());
     let vital = health.component(NAME, STALL_AFTER);
     let mut sink = CustomerIo::new(settings, topics, &context)?;
     let counts = delivery::run(&mut sink, &reads(settings, topics), connection, &context, &vital)?;
@@ -80,5 +80,6 @@ fn reads(settings: &Settings, topics: &Topics) -> delivery::Settings {
             wait_max: settings.batch_wait,
         },
         lag: delivery::LagLimits::default(),
+        on_gap: settings.on_gap,
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use delivery::Backoff;
+use delivery::intake::OnGap;
 use settings::{ByteSize, Fault, Reader};
 
 settings::declare! {
@@ -36,6 +37,10 @@ settings::declare! {
         pub retry_max: Duration = "60s",
         /// How long to wait before credentials that Customer.io refused are tried again.
         pub recheck_after: Duration = "30s",
+        /// What happens where records can't be read any more, because they were deleted or their topic was
+        /// made anew: `refuse` reads nothing of the partition and is not ready, `record` counts the gap and
+        /// goes on.
+        pub on_gap: OnGap = "refuse",
         /// How long a sink that stops waits for the answers to its open requests.
         pub drain_timeout: Duration = "3s",
     } with {

@@ -5,10 +5,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use customerio::Client;
-use delivery::intake::{Partition, Ticket};
+use delivery::intake::{Gap, Partition, StoredPosition, Ticket};
 use delivery::sink::{Delivered, Ended, Ending, Metrics, Pending, Reading, Rejection, Start, Work};
 use delivery::{Context, Readiness};
-use kafka::{Incoming, NextOffset};
+use kafka::Incoming;
 use schemas::topic::{Topic, Topics};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
@@ -123,8 +123,13 @@ impl delivery::Sink for CustomerIo {
     }
 
     /// Customer.io keeps no positions: the group's committed offsets say where reading starts.
-    fn positions(&mut self, partitions: &[Partition]) -> Result<Vec<Option<NextOffset>>, TaskError> {
+    fn positions(&mut self, partitions: &[Partition]) -> Result<Vec<Option<StoredPosition>>, TaskError> {
         Ok(vec![None; partitions.len()])
+    }
+
+    /// The loop commits the offset behind the gap. Log and counter are the record.
+    fn record_gaps(&mut self, _gaps: &[Gap]) -> Result<(), TaskError> {
+        Ok(())
     }
 
     fn deliver(

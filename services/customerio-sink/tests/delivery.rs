@@ -4,7 +4,8 @@ mod world;
 
 use std::time::Duration;
 
-use customerio_sink::Summary;
+use customerio_sink::{Settings, Summary};
+use delivery::intake::OnGap;
 use devkit::customerio::track::{Fault, Identifier};
 use schemas::codec;
 use schemas::record::CustomerTraits;
@@ -222,4 +223,32 @@ fn a_stop_does_not_wait_for_a_vendor_that_hangs() {
     let sink = world.start(world.settings());
     until("everybody", || arrived(&world, &people, 1));
     assert_eq!(sink.stop().0.delivered, 3 - summary.delivered);
+}
+
+/// Nothing is passed over silently: what was deleted before it was read is named, and the gap is counted only
+/// where the settings say so.
+#[test]
+fn s3_records_deleted_before_they_were_read_are_refused_and_then_passed_over_by_name() {
+    let world = World::new();
+    let people = world.people(1);
+    let person = &people[0];
+    let (partition, _) = world.publish_traits(person, 1);
+    let sink = world.start(world.settings());
+    until("the first write", || arrived(&world, &people, 1));
+    sink.stop();
+    world.publish_traits(person, 2);
+    world.publish_traits(person, 3);
+    let cluster = kafka::Cluster::connect(&world.connection).expect("connects");
+    let topic = world.topics.name(Topic::Trait);
+    cluster.delete_records_before(topic, partition, kafka::NextOffset(2)).expect("deletes");
+
+    let sink = world.start(world.settings());
+    until("the cause", || world.cause().is_some_and(|cause| cause.contains("records 1 to 1 were deleted")));
+    let (summary, _) = sink.stop();
+    assert_eq!(summary.delivered, 0);
+
+    let sink = world.start(Settings { on_gap: OnGap::Record, ..world.settings() });
+    until("the third write", || arrived(&world, &people, 3));
+    let (summary, _) = sink.stop();
+    assert_eq!(summary.delivered, 1);
 }

@@ -8,6 +8,7 @@
 
 mod error;
 mod migration;
+mod position;
 mod prune;
 mod row;
 mod schema;
@@ -29,7 +30,8 @@ use sha2::{Digest, Sha256};
 pub use error::Error;
 
 use crate::target::{
-    self, Batch, DEFAULT_GROUP_PREFIX, Partition, RefusedRow, Row, RowOutcome, StoreAnswer, Target,
+    self, Batch, DEFAULT_GROUP_PREFIX, Gap, Partition, RefusedRow, RowOutcome, StoreAnswer, StoredPosition,
+    Target,
 };
 use error::At;
 
@@ -87,17 +89,29 @@ impl Target for Sqlite {
         format!("{DEFAULT_GROUP_PREFIX}sqlite-{hash}")
     }
 
-    fn positions(&mut self, partitions: &[Partition]) -> Result<Vec<Option<NextOffset>>, target::Error> {
+    fn positions(&mut self, partitions: &[Partition]) -> Result<Vec<Option<StoredPosition>>, target::Error> {
         let Self { connection, path, lock_wait, .. } = self;
         let at = At { path, lock_wait: *lock_wait };
         let read = |connection: &mut Connection| -> rusqlite::Result<Vec<_>> {
             let transaction = connection.transaction()?;
             partitions
                 .iter()
-                .map(|(topic, partition)| row::position(&transaction, topic, *partition))
+                .map(|(topic, partition)| position::read(&transaction, topic, *partition))
                 .collect()
         };
         Ok(read(connection).map_err(|err| at.error("read", err))?)
+    }
+
+    fn record_gaps(&mut self, gaps: &[Gap]) -> Result<(), target::Error> {
+        let Self { connection, path, lock_wait, .. } = self;
+        let at = At { path, lock_wait: *lock_wait };
+        let now = time::text(clock::now_ms());
+        let write = |connection: &mut Connection| -> rusqlite::Result<()> {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            gaps.iter().try_for_each(|gap| position::record_gap(&transaction, gap, &now))?;
+            transaction.commit()
+        };
+        Ok(write(connection).map_err(|err| at.error("write", err))?)
     }
 
     fn store(&mut self, batch: &Batch) -> Result<StoreAnswer, target::Error> {
@@ -129,15 +143,17 @@ fn write(transaction: &Transaction<'_>, batch: &Batch, at: At<'_>) -> Result<Sto
     let failed = |err| at.error("write", err);
     let now = time::text(clock::now_ms());
     let mut positions = BTreeMap::new();
-    for (topic, partition) in batch.next().keys() {
-        let found = row::position(transaction, topic, *partition).map_err(failed)?;
-        positions.insert((&**topic, *partition), found.unwrap_or(NextOffset(0)));
+    for (partition, next) in batch.next() {
+        let stored = position::read(transaction, &partition.0, partition.1).map_err(failed)?;
+        if stored.as_ref().is_some_and(|stored| position::contradict(&stored.log, &next.log)) {
+            return Err(another_log(partition, at));
+        }
+        positions.insert((&*partition.0, partition.1), stored.map_or(NextOffset(0), |stored| stored.next));
     }
     let mut outcomes = Vec::with_capacity(batch.rows().len());
     let mut refused = Vec::new();
     for (index, row) in batch.rows().iter().enumerate() {
         if positions.get(&(&*row.topic, row.partition)).is_some_and(|position| position.is_past(row.offset)) {
-            known(transaction, row, at)?;
             outcomes.push(RowOutcome::Replayed);
             continue;
         }
@@ -154,7 +170,7 @@ fn write(transaction: &Transaction<'_>, batch: &Batch, at: At<'_>) -> Result<Sto
         return Ok(StoreAnswer::Refused(refused));
     }
     for (partition, next) in batch.next() {
-        row::advance(transaction, partition, *next).map_err(failed)?;
+        position::advance(transaction, partition, next).map_err(failed)?;
     }
     Ok(StoreAnswer::Stored(outcomes))
 }
@@ -168,18 +184,9 @@ fn takes_rows(transaction: &Transaction<'_>, at: At<'_>) -> Result<(), Error> {
     })
 }
 
-/// A record before the stored position must be in the file. Where it isn't, the topic was deleted and created
-/// again, and its records only look old. Passing over them would lose them.
-fn known(transaction: &Transaction<'_>, row: &Row, at: At<'_>) -> Result<(), Error> {
-    if row::is_stored(transaction, row).map_err(|err| at.error("read", err))? {
-        return Ok(());
-    }
-    Err(Error::AnotherTopic {
-        path: at.path(),
-        topic: row.topic.to_string(),
-        partition: row.partition,
-        offset: row.offset.0,
-    })
+/// Another sink has moved the file on to another log while this batch was read.
+fn another_log((topic, partition): &Partition, at: At<'_>) -> Error {
+    Error::AnotherTopic { path: at.path(), topic: topic.to_string(), partition: *partition }
 }
 
 /// Makes a file that only this user may read: customer ids and tokens are nobody else's concern. SQLite gives

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bigquery_sink::{Error, Location, Settings, Summary, run};
+use delivery::intake::OnGap;
 use devkit::kafka::Node;
 use kafka::consumer::{Assignment, BatchLimits, Group, Revocation};
 use kafka::publisher::{Delivery, Limits};
@@ -66,6 +67,18 @@ impl Bench {
             dir: tempfile::tempdir().expect("a folder"),
             publisher,
         }
+    }
+
+    /// Deletes the topic and makes it again, empty.
+    pub(crate) fn make_anew(&self, topic: Topic) {
+        let cluster = Cluster::connect(&self.connection).expect("connects");
+        let name = self.topics.name(topic);
+        cluster.delete_topics(&[name]).expect("deletes");
+        assert!(until(|| cluster.topic(name).expect("answers").is_none()));
+        let settings = topic.settings(Duration::from_secs(30 * 86_400));
+        let partitions = PARTITIONS.unsigned_abs();
+        let request = TopicRequest { name, partitions, replication: 1, settings: &settings };
+        assert!(until(|| cluster.create(&request).is_ok_and(|created| created)));
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {
@@ -156,6 +169,7 @@ pub(crate) fn settings(file: &Path) -> Settings {
         batch_bytes: ByteSize(1 << 20),
         batch_wait: Duration::from_millis(100),
         keep: None,
+        on_gap: OnGap::Refuse,
         lock_wait: Duration::from_secs(10),
         stall_after: Duration::from_secs(30),
     }

@@ -3,6 +3,7 @@
 
 mod bench;
 mod child;
+mod gap;
 mod group;
 mod kill;
 mod poison;

@@ -63,7 +63,13 @@ impl World {
         let topics = Topics::new(&format!("sink-{}-{world}-{}.", std::process::id(), now_ms()));
         let cluster = Cluster::connect(&connection).expect("a cluster");
         for topic in [Topic::Trait, Topic::Suppression, Topic::DeadLetter] {
-            let settings = topic.settings(Duration::from_secs(30 * 86_400));
+            let mut settings = topic.settings(Duration::from_secs(30 * 86_400));
+            for (setting, value) in &mut settings {
+                // A broker deletes no records on request where a topic is compacted only.
+                if *setting == "cleanup.policy" && value == "compact" {
+                    "compact,delete".clone_into(value);
+                }
+            }
             let name = topics.name(topic);
             let request = TopicRequest { name, partitions: PARTITIONS, replication: 1, settings: &settings };
             cluster.create(&request).expect("a topic");

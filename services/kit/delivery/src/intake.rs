@@ -2,32 +2,35 @@
 //! delivery.
 
 mod ledger;
+pub(crate) mod position;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use kafka::consumer::{Assignment, Revocation};
+use kafka::consumer::{Assignment, LogId, Revocation};
 use kafka::{Incoming, NextOffset};
 
 pub use ledger::{Declined, Ledger, Partition, Ticket};
-
-use crate::sink::Start;
+pub use position::{Gap, GapKind, OnGap, StoredPosition};
 
 /// Takes records in hand, and remembers which partitions are assigned, awaited or stopped.
 ///
 /// Every method holds its lock for its own few steps only: a rebalance callback runs inside a poll of the
 /// thread that calls the others.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Intake {
-    start: Start,
     state: Mutex<IntakeState>,
 }
 
 #[derive(Debug, Default)]
 struct IntakeState {
     ledger: Ledger,
-    /// Assigned partitions whose start the target has not told yet, with the number of their assignment.
+    /// Assigned partitions whose start is not known yet, with the number of their assignment.
     awaited: BTreeMap<Partition, u64>,
+    /// Of these, the partitions whose position can't be right, and why.
+    refused: BTreeMap<Partition, String>,
+    /// The logs of started partitions.
+    logs: BTreeMap<Partition, LogId>,
     assignments: u64,
     /// Partitions stopped at a record of an unknown schema, with the schema's fingerprint.
     stopped: BTreeMap<Partition, u64>,
@@ -50,12 +53,6 @@ pub struct Stopped {
 }
 
 impl Intake {
-    /// Nothing is assigned yet.
-    #[must_use]
-    pub fn new(start: Start) -> Self {
-        Self { start, state: Mutex::default() }
-    }
-
     /// Whether the record is still this member's to deliver: its partition has not gone since the record was
     /// taken in hand.
     #[must_use]
@@ -139,11 +136,33 @@ impl Intake {
         self.state().awaited.get(&awaited.partition) == Some(&awaited.assignment)
     }
 
-    /// The partition starts: its records may be taken in hand from here on.
-    pub(crate) fn started(&self, partition: &Partition) {
+    /// The partition starts in `log`: its records may be taken in hand from here on.
+    pub(crate) fn started(&self, partition: &Partition, log: LogId) {
         let mut state = self.state();
         state.awaited.remove(partition);
+        state.refused.remove(partition);
+        state.logs.insert(partition.clone(), log);
         state.ledger.assign(partition.clone());
+    }
+
+    /// The partition is not started, because its position can't be right. Nothing happens where it is no
+    /// longer awaited.
+    pub(crate) fn refuse(&self, awaited: &Awaited, cause: String) {
+        let mut state = self.state();
+        if state.awaited.get(&awaited.partition) == Some(&awaited.assignment) {
+            state.refused.insert(awaited.partition.clone(), cause);
+        }
+    }
+
+    /// Why partitions are not started whose position can't be right, in their order.
+    #[must_use]
+    pub fn refused(&self) -> Vec<String> {
+        self.state().refused.values().cloned().collect()
+    }
+
+    /// The log that the partition was started in. Unknown where it isn't started.
+    pub(crate) fn log(&self, partition: &Partition) -> LogId {
+        self.state().logs.get(partition).cloned().unwrap_or_default()
     }
 
     fn state(&self) -> MutexGuard<'_, IntakeState> {
@@ -157,20 +176,15 @@ impl Assignment for Intake {
         for (topic, number) in partitions {
             let partition: Partition = (Arc::from(topic.as_str()), *number);
             state.forget(&partition);
-            match self.start {
-                Start::AtCommitted => state.ledger.assign(partition),
-                Start::AtTarget => {
-                    state.assignments += 1;
-                    let assignment = state.assignments;
-                    state.awaited.insert(partition, assignment);
-                }
-            }
+            state.assignments += 1;
+            let assignment = state.assignments;
+            state.awaited.insert(partition, assignment);
         }
         vec![None; partitions.len()]
     }
 
     fn starts_later(&self) -> bool {
-        self.start == Start::AtTarget
+        true
     }
 
     /// What is being delivered is left to its end, uncommitted. The next owner reads the records again, so a
@@ -187,6 +201,8 @@ impl IntakeState {
     fn forget(&mut self, partition: &Partition) {
         self.ledger.revoke(partition);
         self.awaited.remove(partition);
+        self.refused.remove(partition);
+        self.logs.remove(partition);
         self.stopped.remove(partition);
     }
 }
@@ -213,21 +229,29 @@ mod tests {
         }
     }
 
+    /// Assigns the partitions, and starts them.
+    fn start(intake: &Intake, partitions: &[(String, i32)]) {
+        intake.assigned(partitions);
+        for awaited in intake.awaited() {
+            intake.started(&awaited.partition, LogId::default());
+        }
+    }
+
     #[test]
     fn nothing_is_taken_in_hand_before_the_target_has_told_the_start() {
-        let intake = Intake::new(Start::AtTarget);
+        let intake = Intake::default();
         intake.assigned(&[partition(0)]);
         assert_eq!(intake.begin(&record(0, 7)), Err(Declined::NotAssigned));
         let awaited = intake.awaited();
         assert!(intake.awaits(&awaited[0]));
-        intake.started(&awaited[0].partition);
+        intake.started(&awaited[0].partition, LogId::default());
         assert!(intake.begin(&record(0, 7)).is_ok() && intake.awaited().is_empty());
     }
 
     /// Between the two assignments another owner may have moved the target's position.
     #[test]
     fn a_position_asked_for_an_earlier_assignment_is_not_used() {
-        let intake = Intake::new(Start::AtTarget);
+        let intake = Intake::default();
         intake.assigned(&[partition(0)]);
         let earlier = intake.awaited();
         intake.revoked(&[partition(0)], Revocation::Revoked);
@@ -238,8 +262,8 @@ mod tests {
 
     #[test]
     fn a_stopped_partition_is_tried_again_after_it_went_and_came() {
-        let intake = Intake::new(Start::AtCommitted);
-        intake.assigned(&[partition(0), partition(1)]);
+        let intake = Intake::default();
+        start(&intake, &[partition(0), partition(1)]);
         for number in [0, 1] {
             let ticket = intake.begin(&record(number, 7)).expect("assigned");
             intake.stop(&ticket, 0xab);
@@ -248,17 +272,17 @@ mod tests {
         let stopped: Vec<i32> = intake.stopped().into_iter().map(|stopped| stopped.partition.1).collect();
         assert_eq!(stopped, [1]);
         assert_eq!(intake.begin(&record(1, 8)), Err(Declined::Stopped));
-        intake.assigned(&[partition(1)]);
+        start(&intake, &[partition(1)]);
         assert!(intake.stopped().is_empty() && intake.begin(&record(1, 8)).is_ok());
     }
 
     /// What is found out about a record of an ended assignment says nothing of the next one.
     #[test]
     fn a_record_of_an_ended_assignment_stops_nothing() {
-        let intake = Intake::new(Start::AtCommitted);
-        intake.assigned(&[partition(0)]);
+        let intake = Intake::default();
+        start(&intake, &[partition(0)]);
         let ticket = intake.begin(&record(0, 7)).expect("assigned");
-        intake.assigned(&[partition(0)]);
+        start(&intake, &[partition(0)]);
         intake.stop(&ticket, 0xab);
         assert!(!intake.holds(&ticket) && intake.stopped().is_empty());
     }

@@ -55,6 +55,7 @@ impl<'a> Readiness<'a> {
     /// A step was done. Reports ready, or the cause that keeps the sink from the rest of its work. Counts as
     /// progress.
     pub fn report(&self) {
+        metrics::gauge!(metric::REFUSED_PARTITIONS).set(self.intake.refused().len() as f64);
         metrics::gauge!(metric::STOPPED_PARTITIONS).set(self.intake.stopped().len() as f64);
         let cause = self.cause();
         match &cause {
@@ -86,8 +87,18 @@ impl<'a> Readiness<'a> {
     fn cause(&self) -> Option<String> {
         let failing =
             [&self.dead_letters, &self.target, &self.reading].into_iter().find_map(TargetHealth::cause);
-        failing.or_else(|| stopped(&self.intake.stopped()))
+        failing.or_else(|| refused(&self.intake.refused())).or_else(|| stopped(&self.intake.stopped()))
     }
+}
+
+/// Names the first partition that isn't started because its position can't be right; `None` where there are
+/// none.
+fn refused(causes: &[String]) -> Option<String> {
+    let (first, more) = causes.split_first()?;
+    let more = if more.is_empty() { String::new() } else { format!(" (and {} partitions more)", more.len()) };
+    Some(format!(
+        "{first}{more}: nothing of it is read; bring the topic back, or set on_gap to record to go on without those records"
+    ))
 }
 
 /// Names the partitions that are stopped at a record of an unknown schema; `None` where there are none.
@@ -140,8 +151,7 @@ mod tests {
         let health = lifecycle::Health::new();
         let vital = health.component("sink", std::time::Duration::from_millis(1));
         let target = TargetHealth::default();
-        let readiness =
-            Readiness::new(&vital, target.clone(), Arc::new(Intake::new(crate::sink::Start::AtCommitted)));
+        let readiness = Readiness::new(&vital, target.clone(), Arc::default());
         target.fails("answered 503".to_owned());
         readiness.report_new_cause();
         assert_eq!(health.ready().components[0].cause.as_deref(), Some("answered 503"));

@@ -14,6 +14,7 @@ mod delivery;
 mod ends;
 mod lag;
 mod session;
+mod start;
 
 use std::sync::Arc;
 
@@ -21,12 +22,14 @@ use kafka::{Connection, Consumer, consumer};
 use lifecycle::{Stop, Vital};
 
 use crate::dead_letter::{self, DeadLetters};
+use crate::intake::OnGap;
 use crate::sink::Sink;
 use crate::{Counts, Intake, Readiness, TargetHealth, metric};
 use delivery::Delivery;
 use ends::EndsAsker;
 pub use lag::Limits as LagLimits;
 use session::{End, Session};
+use start::Starts;
 
 /// What the loop and the parts of a sink share. Clones share it.
 #[derive(Debug, Clone)]
@@ -40,10 +43,10 @@ pub struct Context {
 }
 
 impl Context {
-    /// The context of a sink of kind `S`.
+    /// The context of a sink.
     #[must_use]
-    pub fn new<S: Sink>(stop: Stop) -> Self {
-        Self { intake: Arc::new(Intake::new(S::START)), target: TargetHealth::default(), stop }
+    pub fn new(stop: Stop) -> Self {
+        Self { intake: Arc::default(), target: TargetHealth::default(), stop }
     }
 }
 
@@ -60,6 +63,8 @@ pub struct Settings {
     pub batch: consumer::BatchLimits,
     /// When a fetch that has silently stopped is named, and when the session in the group is renewed.
     pub lag: LagLimits,
+    /// What to do where a position can't be right.
+    pub on_gap: OnGap,
 }
 
 /// Why the loop ended by itself.
@@ -100,10 +105,11 @@ pub fn run<S: Sink>(
         let hooks = Arc::clone(&context.intake);
         let consumer = Consumer::subscribe(connection, &settings.group, &settings.topics, hooks)?;
         let ends = EndsAsker::start(connection, S::NAME, settings.lag.ask_every)?;
-        let session = Session::new(consumer, settings, context, &readiness, ends);
+        let starts = Starts::new(connection, settings.on_gap)?;
+        let session = Session::new(consumer, settings, context, &readiness, ends, starts);
         match session.run(&mut delivery)? {
             End::Stopping => break,
-            End::Stalled => {
+            End::Stalled | End::Displaced => {
                 metrics::counter!(metric::SESSION_RENEWALS).increment(1);
                 context.intake.forget_all();
             }

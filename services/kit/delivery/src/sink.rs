@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use kafka::{Incoming, NextOffset};
+use kafka::Incoming;
 
 use crate::Readiness;
-use crate::intake::{Partition, Ticket};
+use crate::intake::{Gap, Partition, StoredPosition, Ticket};
 
 /// A destination of records: a mapping and a target. The loop ([`crate::run()`]) does everything else.
 ///
@@ -41,7 +41,14 @@ pub trait Sink: Send {
     ///
     /// # Errors
     /// Where the target can't be read.
-    fn positions(&mut self, partitions: &[Partition]) -> Result<Vec<Option<NextOffset>>, Self::Error>;
+    fn positions(&mut self, partitions: &[Partition]) -> Result<Vec<Option<StoredPosition>>, Self::Error>;
+
+    /// Writes down that records can't be read any more, and moves the positions to where reading goes on, in
+    /// one step. Asked only where the settings say so: see [`OnGap::Record`](crate::intake::OnGap).
+    ///
+    /// # Errors
+    /// Where the target can't be written.
+    fn record_gaps(&mut self, gaps: &[Gap]) -> Result<(), Self::Error>;
 
     /// Delivers `work`, and says how each item ended. An item that isn't named in the answer is put back: its
     /// record will be read again.
@@ -77,7 +84,8 @@ pub const MAINTAIN_EVERY: Duration = Duration::from_secs(5);
 /// Where the reading of a newly assigned partition starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
-    /// At the offset that the group has committed, else at the beginning of the log.
+    /// At the offset that the group has committed, else at the beginning of the log. The log's id is
+    /// committed with each offset.
     AtCommitted,
     /// At the position that the target holds, else at the beginning of the log. What the group has committed
     /// is for lag monitoring alone.
@@ -137,7 +145,7 @@ pub struct Work<I> {
     pub items: Vec<Pending<I>>,
     /// Where each partition goes on once all items are delivered. It counts the records that make no item,
     /// such as dead letters that are already acknowledged, so a partition may be named that has no item.
-    pub next: BTreeMap<Partition, NextOffset>,
+    pub next: BTreeMap<Partition, StoredPosition>,
 }
 
 /// An item to deliver.

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use delivery::intake::Partition;
+use delivery::intake::{Gap, OnGap, Partition, StoredPosition};
 use delivery::sink::{Delivered, Ended, Ending, Metrics, Reading, Start, Work};
 use delivery::{Context, Counts, LagLimits, Readiness, Sink};
 use devkit::kafka::Cluster as Nodes;
 use devkit::kafka::proxy::{Action, Api, Rule};
-use kafka::{Cluster, Connection, Incoming, NextOffset, Outgoing, Publisher, TopicRequest, consumer};
+use kafka::{Cluster, Connection, Incoming, Outgoing, Publisher, TopicRequest, consumer};
 use lifecycle::{Health, Stop};
 
 const TOPIC: &str = "outcomes.trait.v1";
@@ -35,8 +35,12 @@ impl Sink for Memory {
         record.value.clone().map_or(Reading::Done("tombstone"), Reading::Deliver)
     }
 
-    fn positions(&mut self, partitions: &[Partition]) -> Result<Vec<Option<NextOffset>>, Infallible> {
+    fn positions(&mut self, partitions: &[Partition]) -> Result<Vec<Option<StoredPosition>>, Infallible> {
         Ok(vec![None; partitions.len()])
+    }
+
+    fn record_gaps(&mut self, _gaps: &[Gap]) -> Result<(), Infallible> {
+        Ok(())
     }
 
     fn deliver(
@@ -129,9 +133,10 @@ fn start(connection: Connection, mut sink: Memory, health: Health, stop: Stop) -
             not_ready_after: Duration::from_secs(8),
             renew_after: Duration::from_secs(12),
         },
+        on_gap: OnGap::Refuse,
     };
     thread::spawn(move || {
-        let context = Context::new::<Memory>(stop);
+        let context = Context::new(stop);
         let vital = health.component(Memory::NAME, Duration::from_secs(60));
         let counts = delivery::run(&mut sink, &settings, &connection, &context, &vital).expect("no error");
         vital.finished();

@@ -6,11 +6,12 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, Top
 use rdkafka::client::Client;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::metadata::Metadata;
+use rdkafka::{Offset, TopicPartitionList};
 use tracing::info;
 
 use crate::client::Observer;
 use crate::error::{code_name, no_answer};
-use crate::{Connection, Error, ffi};
+use crate::{Connection, Error, NextOffset, ffi};
 
 /// How long a new topic may take to be seen, and how often it is looked for.
 const SEEN_MAX: Duration = Duration::from_secs(20);
@@ -155,6 +156,18 @@ impl Cluster {
         let described = block_on(self.admin.describe_configs(&asked, &options())).map_err(failed)?;
         let entries = described.into_iter().flatten().flat_map(|resource| resource.entries);
         Ok(entries.filter_map(|entry| Some((entry.name, entry.value?))).collect())
+    }
+
+    /// Deletes the records of a partition before `first`, as retention does.
+    ///
+    /// # Errors
+    /// If the broker refuses.
+    pub fn delete_records_before(&self, topic: &str, partition: i32, first: NextOffset) -> Result<(), Error> {
+        let failed = |source| Error::of("delete records", source);
+        let mut before = TopicPartitionList::with_capacity(1);
+        before.add_partition_offset(topic, partition, Offset::Offset(first.0)).map_err(failed)?;
+        let answer = block_on(self.admin.delete_records(&before, &options())).map_err(failed)?;
+        answer.elements().iter().try_for_each(|element| element.error()).map_err(failed)
     }
 
     /// Deletes topics; those that do not exist are skipped.

@@ -1,10 +1,13 @@
 //! Reading records for a sink: a group member that commits offsets only when the sink asks for it (S3).
 
+mod assignment;
 pub(crate) mod departure;
 mod ends;
+mod log;
 mod progress;
 mod rebalance;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,9 +17,12 @@ use rdkafka::{Offset, TopicPartitionList};
 use tracing::warn;
 
 use crate::error::{leaves_records_out, refuse_if_fatal};
+use crate::transaction::{Committed, positions};
 use crate::{Connection, Error, Incoming, NextOffset, ffi};
+pub use assignment::{Assignment, Revocation};
 use departure::MemberClient;
 pub use ends::Ends;
+pub use log::{LogBounds, LogId};
 pub use progress::FetchProgress;
 use rebalance::Owner;
 
@@ -43,31 +49,6 @@ pub struct BatchLimits {
     pub wait_max: Duration,
 }
 
-/// How a partition was revoked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Revocation {
-    /// In an orderly rebalance: no other member has it before this call returns.
-    Revoked,
-    /// Lost: another member may have it already.
-    Lost,
-}
-
-/// What a sink does when partitions are assigned or revoked. Called on the polling thread, inside a poll.
-pub trait Assignment: Send + Sync {
-    /// Where each of `partitions` starts. `None` means the committed offset, or the beginning of the log if
-    /// there is none.
-    fn assigned(&self, partitions: &[(String, i32)]) -> Vec<Option<NextOffset>>;
-
-    /// Whether assigned partitions wait for [`Consumer::start`], because their start is not known yet. If
-    /// so, the answer of [`Self::assigned`] is ignored.
-    fn starts_later(&self) -> bool {
-        false
-    }
-
-    /// No more work may be done for `partitions`.
-    fn revoked(&self, partitions: &[(String, i32)], how: Revocation);
-}
-
 /// After this long without a batch, fetching is paused, so that polling keeps the membership alive without
 /// records piling up. Not sooner: each pause discards what was fetched.
 const PAUSE_AFTER: Duration = Duration::from_secs(5);
@@ -90,6 +71,8 @@ pub struct Consumer {
     /// Records that arrived while a batch was being delivered. A partition that was assigned meanwhile is not
     /// paused at once.
     held: Mutex<Vec<Incoming>>,
+    /// Whether a log lacked the next offset.
+    loss: AtomicBool,
 }
 
 impl Consumer {
@@ -115,7 +98,8 @@ impl Consumer {
             .set("isolation.level", "read_committed")
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
-            .set("auto.offset.reset", "earliest")
+            // Where a log has no such offset, the sink decides. The client never jumps by itself.
+            .set("auto.offset.reset", if hooks.starts_later() { "error" } else { "earliest" })
             .set("statistics.interval.ms", STATISTICS_EVERY_MS)
             .set("fetch.wait.max.ms", "100")
             .set("fetch.queue.backoff.ms", "10")
@@ -133,6 +117,7 @@ impl Consumer {
             last_batch: Mutex::new(Instant::now()),
             paused: Mutex::default(),
             held: Mutex::default(),
+            loss: AtomicBool::new(false),
         })
     }
 
@@ -206,12 +191,33 @@ impl Consumer {
         Ok(())
     }
 
-    /// Commits the positions that are still owned, and waits for the answer. A member that has lost its place
-    /// commits nothing: its successor reads the records again.
+    /// What the group has committed for `partitions`, in their order.
+    ///
+    /// # Errors
+    /// If no broker answers.
+    pub fn committed(&self, partitions: &[(Arc<str>, i32)]) -> Result<Vec<Committed>, Error> {
+        let partitions: Vec<_> = partitions.iter().map(|(topic, number)| (&**topic, *number)).collect();
+        positions::committed(&self.consumer, &partitions, Connection::METADATA_TIMEOUT)
+    }
+
+    /// Whether a log lacked the offset that was to be read next, since this was last asked. Nothing of that
+    /// partition comes any more.
+    #[must_use]
+    pub fn took_loss(&self) -> bool {
+        self.loss.swap(false, Ordering::Relaxed)
+    }
+
+    /// Commits the positions that are still owned, each with the text that `metadata` makes for it, and waits
+    /// for the answer. A member that has lost its place commits nothing: its successor reads the records
+    /// again.
     ///
     /// # Errors
     /// If the broker refuses this client, or doesn't answer.
-    pub fn commit(&self, next: &[(Arc<str>, i32, NextOffset)]) -> Result<(), Error> {
+    pub fn commit(
+        &self,
+        next: &[(Arc<str>, i32, NextOffset)],
+        metadata: impl Fn(&(Arc<str>, i32)) -> String,
+    ) -> Result<(), Error> {
         let mut offsets = TopicPartitionList::with_capacity(next.len());
         for (topic, partition, next) in
             next.iter().filter(|(topic, partition, _)| self.owns(topic, *partition))
@@ -219,6 +225,9 @@ impl Consumer {
             offsets
                 .add_partition_offset(topic, *partition, Offset::Offset(next.0))
                 .map_err(|source| Error::of("commit", source))?;
+            if let Some(mut element) = offsets.find_partition(topic, *partition) {
+                element.set_metadata(metadata(&(topic.clone(), *partition)));
+            }
         }
         if offsets.count() == 0 {
             return Ok(());
@@ -310,6 +319,11 @@ impl Consumer {
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
                 Err(Error::UnknownTopic { topic: self.topics.join(", ") })
+            }
+            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
+                warn!(%error, "a log lacks the offset that was to be read next");
+                self.loss.store(true, Ordering::Relaxed);
+                Ok(())
             }
             Some(code) if leaves_records_out(code) => Err(Error::of("read records", error)),
             _ => match Error::of("poll", error) {

@@ -96,9 +96,9 @@ pub enum Error {
         /// The file.
         path: String,
     },
-    /// The topic is another one than the file was filled from.
+    /// Another sink moved the file on to another log while this one was reading.
     #[error(
-        "{path} is past offset {offset} of {topic}/{partition} but lacks the record there: the topic was made anew; move the file away or name another one"
+        "{path} holds a position of another log of {topic}[{partition}] than this sink reads: another sink has recorded a gap; start this one again"
     )]
     AnotherTopic {
         /// The file.
@@ -107,8 +107,6 @@ pub enum Error {
         topic: String,
         /// The partition.
         partition: i32,
-        /// The record's offset.
-        offset: i64,
     },
     /// Anything else.
     #[error("sqlite failed to {attempt} {path}")]

@@ -33,7 +33,7 @@ const COPY: &str = "
         bounce_blame, machine, prefetched, proxied, synthetic, source, metadata, metric, time_source, failure_message,
         '', appended_at, kafka_topic, kafka_partition, kafka_offset
     FROM message_outcomes_1 ORDER BY rowid;
-    INSERT INTO sink_offsets SELECT * FROM sink_offsets_1;";
+    INSERT INTO sink_offsets (topic, \"partition\", next_offset) SELECT topic, \"partition\", next_offset FROM sink_offsets_1;";
 
 const DROP: &str = "
     DROP TABLE message_outcomes_1;
@@ -52,6 +52,15 @@ pub(super) fn from_1(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         row::insert(transaction, &row, &inserted_at)?;
     }
     transaction.execute_batch(DROP)
+}
+
+/// From format 2, whose positions named no log, and which had no gaps. Its positions are taken on trust once.
+pub(super) fn from_2(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute_batch(
+        "ALTER TABLE sink_offsets ADD COLUMN cluster_id TEXT;
+        ALTER TABLE sink_offsets ADD COLUMN topic_id TEXT;",
+    )?;
+    schema::make_gaps(transaction)
 }
 
 fn outcome_id_of(context: &Context<'_>) -> rusqlite::Result<String> {

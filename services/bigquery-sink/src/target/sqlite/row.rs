@@ -1,11 +1,11 @@
 //! One outcome into its row, and into the conflicts where its id is taken.
 
-use kafka::{NextOffset, RecordOffset};
-use rusqlite::{ErrorCode, OptionalExtension, Transaction, ffi, named_params, params};
+use kafka::RecordOffset;
+use rusqlite::{ErrorCode, Transaction, ffi, named_params, params};
 use schemas::record::MessageOutcome;
 
 use super::time;
-use crate::target::{Partition, Row, RowOutcome};
+use crate::target::{Row, RowOutcome};
 
 const INSERT: &str = "INSERT INTO message_outcomes (
     outcome_id, event_id, event_type, timestamp, received_at, inserted_at, customer_id, recipient_token,
@@ -25,10 +25,6 @@ const INSERT_CONFLICT: &str = "INSERT INTO message_outcome_conflicts
     (outcome_id, kafka_topic, kafka_partition, kafka_offset, stored_topic, stored_partition, stored_offset, inserted_at, outcome)
     SELECT outcome_id, ?2, ?3, ?4, kafka_topic, kafka_partition, kafka_offset, ?5, ?6
     FROM message_outcomes WHERE outcome_id = ?1";
-
-const UPSERT_POSITION: &str =
-    "INSERT INTO sink_offsets (topic, \"partition\", next_offset) VALUES (?1, ?2, ?3)
-    ON CONFLICT DO UPDATE SET next_offset = excluded.next_offset WHERE excluded.next_offset > next_offset";
 
 /// Inserts the row plainly. Where its id is taken, the outcome is recorded as a conflict in the same
 /// transaction.
@@ -54,34 +50,6 @@ pub(super) fn insert_plain(transaction: &Transaction<'_>) -> rusqlite::Result<()
     let outcome = MessageOutcome { metadata: "{}".into(), ..MessageOutcome::default() };
     let row = Row { topic: "".into(), partition: 0, offset: RecordOffset(0), outcome };
     insert_row(transaction, &row, "")
-}
-
-/// Whether an outcome with this id is stored.
-pub(super) fn is_stored(transaction: &Transaction<'_>, row: &Row) -> rusqlite::Result<bool> {
-    transaction
-        .prepare_cached("SELECT 1 FROM message_outcomes WHERE outcome_id = ?1")?
-        .exists([&row.outcome.outcome_id])
-}
-
-/// How far the partition is stored.
-pub(super) fn position(
-    transaction: &Transaction<'_>,
-    topic: &str,
-    partition: i32,
-) -> rusqlite::Result<Option<NextOffset>> {
-    transaction
-        .prepare_cached("SELECT next_offset FROM sink_offsets WHERE topic = ?1 AND \"partition\" = ?2")?
-        .query_row((topic, partition), |row| row.get(0).map(NextOffset))
-        .optional()
-}
-
-/// Moves the partition's position, never back.
-pub(super) fn advance(
-    transaction: &Transaction<'_>,
-    (topic, partition): &Partition,
-    next: NextOffset,
-) -> rusqlite::Result<()> {
-    transaction.prepare_cached(UPSERT_POSITION)?.execute((&**topic, partition, next.0)).map(drop)
 }
 
 fn insert_row(transaction: &Transaction<'_>, row: &Row, now: &str) -> rusqlite::Result<()> {

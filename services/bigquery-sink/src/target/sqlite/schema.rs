@@ -7,7 +7,7 @@ use super::error::At;
 use super::migration;
 
 /// The newest format that this version reads and writes, kept in `PRAGMA user_version`.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 
 /// "AfSd" in `PRAGMA application_id`: tells our files from any other program's.
 const APPLICATION_ID: i64 = 0x4166_5364;
@@ -23,6 +23,7 @@ pub(super) fn ready(connection: &mut Connection, at: At<'_>) -> Result<(), Error
         (0, 0) if is_empty(&transaction).map_err(|err| at.error("read", err))? => create(&transaction),
         (APPLICATION_ID, VERSION) => Ok(()),
         (APPLICATION_ID, 1) => migration::from_1(&transaction).and_then(|()| mark(&transaction)),
+        (APPLICATION_ID, 2) => migration::from_2(&transaction).and_then(|()| mark(&transaction)),
         (APPLICATION_ID, found) if found > VERSION => return Err(at.newer(found)),
         _ => return Err(at.foreign()),
     }
@@ -47,7 +48,13 @@ fn create(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
 
 /// Makes the tables and views of [`VERSION`].
 pub(super) fn make_tables(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-    transaction.execute_batch(include_str!("schema.sql"))
+    transaction.execute_batch(include_str!("schema.sql"))?;
+    make_gaps(transaction)
+}
+
+/// Makes the table of gaps.
+pub(super) fn make_gaps(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute_batch(include_str!("gaps.sql"))
 }
 
 fn mark(transaction: &Transaction<'_>) -> rusqlite::Result<()> {

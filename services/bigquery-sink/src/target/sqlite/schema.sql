@@ -1,4 +1,4 @@
--- Version 2 of the warehouse in SQLite.
+-- Version 3 of the warehouse in SQLite.
 --
 -- Times are ISO 8601 text in UTC with milliseconds, such as 2026-11-20T12:34:56.789Z: a reader sees a time, text order is
 -- time order, and SQLite's date functions take it. Flags are 1, 0, or NULL where the event doesn't say.
@@ -64,6 +64,8 @@ CREATE TABLE sink_offsets (
     topic       TEXT NOT NULL,
     "partition" INTEGER NOT NULL,
     next_offset INTEGER NOT NULL,
+    cluster_id  TEXT,                  -- of which cluster and which topic: a topic made anew has another id
+    topic_id    TEXT,
     PRIMARY KEY (topic, "partition")
 ) STRICT;
 

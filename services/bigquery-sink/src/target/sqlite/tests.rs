@@ -1,4 +1,5 @@
 mod crash;
+mod gap;
 mod keep;
 mod migration;
 mod refusal;
@@ -6,13 +7,14 @@ mod refusal;
 use std::path::Path;
 use std::time::Duration;
 
-use kafka::{NextOffset, RecordOffset};
+use kafka::consumer::LogId;
+use kafka::{NextOffset, RecordOffset, TopicId};
 use rusqlite::Connection;
 use schemas::record::MessageOutcome;
 
 use super::Sqlite;
 use crate::Target;
-use crate::target::{Batch, Row, StoreAnswer, Stored};
+use crate::target::{Batch, Row, StoreAnswer, Stored, StoredPosition};
 
 const TOPIC: &str = "outcomes.warehouse.v1";
 
@@ -32,13 +34,24 @@ fn row(partition: i32, offset: i64, outcome_id: &str) -> Row {
 
 fn batch(rows: impl IntoIterator<Item = Row>) -> Batch {
     let rows: Vec<Row> = rows.into_iter().collect();
-    let next = rows.iter().map(|row| ((row.topic.clone(), row.partition), row.offset.next())).collect();
+    batch_of(rows, &log(1))
+}
+
+/// A batch that was read in `log`.
+fn batch_of(rows: Vec<Row>, log: &LogId) -> Batch {
+    let next = |row: &Row| StoredPosition { next: row.offset.next(), log: log.clone() };
+    let next = rows.iter().map(|row| ((row.topic.clone(), row.partition), next(row))).collect();
     Batch::new(rows, next)
+}
+
+fn log(topic: u8) -> LogId {
+    LogId { cluster: Some("cluster".into()), topic: Some(TopicId([topic; 16])) }
 }
 
 /// A batch of a record that makes no row.
 fn passed(partition: i32, offset: i64) -> Batch {
-    Batch::new(Vec::new(), [((TOPIC.into(), partition), RecordOffset(offset).next())].into())
+    let next = StoredPosition { next: RecordOffset(offset).next(), log: log(1) };
+    Batch::new(Vec::new(), [((TOPIC.into(), partition), next)].into())
 }
 
 fn store(sqlite: &mut Sqlite, batch: &Batch) -> Stored {
@@ -54,7 +67,8 @@ fn stored(answer: StoreAnswer) -> Stored {
 
 fn positions(sqlite: &mut Sqlite, partitions: &[i32]) -> Vec<Option<NextOffset>> {
     let named: Vec<_> = partitions.iter().map(|partition| (TOPIC.into(), *partition)).collect();
-    sqlite.positions(&named).expect("reads")
+    let stored = sqlite.positions(&named).expect("reads");
+    stored.into_iter().map(|stored| stored.map(|stored| stored.next)).collect()
 }
 
 fn count(sqlite: &Sqlite, table: &str) -> i64 {

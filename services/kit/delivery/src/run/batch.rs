@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use kafka::Incoming;
+use kafka::{Incoming, NextOffset};
 
-use crate::intake::{Declined, Intake, Partition, Ticket};
+use crate::intake::{Declined, Intake, Partition, StoredPosition, Ticket};
 use crate::outcome::Outcome;
 use crate::sink::{Ended, Ending, Pending, Reading, Rejection, Work};
 
@@ -102,6 +102,11 @@ impl Batch {
                 next.insert(partition, entry.ticket.offset().next());
             }
         }
+        let stored = |(partition, next): (Partition, NextOffset)| {
+            let log = intake.log(&partition);
+            (partition, StoredPosition { next, log })
+        };
+        let next = next.into_iter().map(stored).collect();
         let items = items.into_iter().filter(|item| intake.holds(&item.ticket)).collect();
         Work { items, next }
     }
@@ -162,11 +167,10 @@ impl Entry {
 
 #[cfg(test)]
 mod tests {
-    use kafka::consumer::{Assignment, Revocation};
-    use kafka::{NextOffset, RecordOffset};
+    use kafka::RecordOffset;
+    use kafka::consumer::{Assignment, LogId, Revocation};
 
     use super::*;
-    use crate::sink::Start;
 
     const TOPIC: &str = "outcomes.trait.v1";
 
@@ -183,8 +187,11 @@ mod tests {
     }
 
     fn intake() -> Intake {
-        let intake = Intake::new(Start::AtCommitted);
+        let intake = Intake::default();
         intake.assigned(&[(TOPIC.to_owned(), 0), (TOPIC.to_owned(), 1)]);
+        for number in [0, 1] {
+            intake.started(&(TOPIC.into(), number), LogId::default());
+        }
         intake
     }
 
@@ -202,8 +209,9 @@ mod tests {
         batch.outcomes().map(Outcome::label).collect()
     }
 
-    fn next<const N: usize>(of: [(i32, i64); N]) -> BTreeMap<Partition, NextOffset> {
-        of.map(|(partition, next)| ((TOPIC.into(), partition), NextOffset(next))).into()
+    fn next<const N: usize>(of: [(i32, i64); N]) -> BTreeMap<Partition, StoredPosition> {
+        let stored = |next| StoredPosition { next: NextOffset(next), log: LogId::default() };
+        of.map(|(partition, next)| ((TOPIC.into(), partition), stored(next))).into()
     }
 
     #[test]

@@ -3,13 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use kafka::{Incoming, NextOffset, PublishError};
+use kafka::{Incoming, PublishError};
 use lifecycle::clock;
 use tracing::warn;
 
 use super::Context;
 use super::batch::{Batch, Opened, Rejected};
-use crate::intake::Partition;
+use crate::intake::{Gap, Partition, StoredPosition};
 use crate::sink::{Delivered, MAINTAIN_EVERY, Sink};
 use crate::{Backoff, Counts, DeadLetters, Readiness};
 
@@ -50,8 +50,13 @@ impl<'a, S: Sink> Delivery<'a, S> {
     pub(super) fn positions(
         &mut self,
         partitions: &[Partition],
-    ) -> Result<Vec<Option<NextOffset>>, S::Error> {
+    ) -> Result<Vec<Option<StoredPosition>>, S::Error> {
         self.sink.positions(partitions)
+    }
+
+    /// Writes down what can't be read any more.
+    pub(super) fn record_gaps(&mut self, gaps: &[Gap]) -> Result<(), S::Error> {
+        self.sink.record_gaps(gaps)
     }
 
     /// Brings each of `records` to its end. Dead letters of records that can't be read come first, since a

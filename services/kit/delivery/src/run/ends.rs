@@ -4,14 +4,20 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kafka::consumer::Ends;
+use kafka::consumer::{Ends, LogId};
 use kafka::{Connection, NextOffset};
 
 use super::Error;
 use crate::intake::Partition;
 
-/// The ends of partitions; `None` where no broker said it.
-pub(super) type Heard = Vec<(Partition, Option<NextOffset>)>;
+/// What brokers said of partitions.
+#[derive(Debug)]
+pub(super) struct Heard {
+    /// Their ends; `None` where no broker said it.
+    pub(super) ends: Vec<(Partition, Option<NextOffset>)>,
+    /// Their logs; `None` where no broker said it.
+    pub(super) logs: Vec<(Partition, Option<LogId>)>,
+}
 
 /// One question at a time.
 #[derive(Debug)]
@@ -58,8 +64,12 @@ impl EndsAsker {
 
 fn answer(ends: &Ends, asked: &Receiver<Vec<Partition>>, told: &Sender<Heard>) {
     while let Ok(partitions) = asked.recv() {
-        let heard = ends.ask(&partitions);
-        if told.send(partitions.into_iter().zip(heard).collect()).is_err() {
+        let topics: Vec<_> = partitions.iter().map(|(topic, _)| topic.clone()).collect();
+        let heard = Heard {
+            ends: partitions.iter().cloned().zip(ends.ask(&partitions)).collect(),
+            logs: partitions.iter().cloned().zip(ends.ids(&topics)).collect(),
+        };
+        if told.send(heard).is_err() {
             return;
         }
     }

@@ -5,20 +5,23 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use std::{panic, thread};
 
-use kafka::{Consumer, NextOffset, consumer};
-use tracing::{info, warn};
+use kafka::consumer::LogId;
+use kafka::{Consumer, consumer};
+use tracing::warn;
 
 use super::delivery::Delivery;
 use super::ends::EndsAsker;
 use super::lag::{Lag, LagWatch, Verdict};
+use super::start::Starts;
 use super::{Context, Error, Settings};
 use crate::Readiness;
 use crate::intake::Partition;
+use crate::intake::position::to_metadata;
 use crate::metric;
 use crate::sink::Sink;
 
 /// How often the polling thread looks up while a delivery takes its time.
-const LOOK_UP: Duration = Duration::from_millis(100);
+pub(super) const LOOK_UP: Duration = Duration::from_millis(100);
 
 /// A poll in between, long enough to serve a rebalance.
 const KEEP_ALIVE: Duration = Duration::from_millis(10);
@@ -30,13 +33,16 @@ pub(super) enum End {
     Stopping,
     /// Its fetch has stopped without an error: a new session is due.
     Stalled,
+    /// A log is no longer the one that was read, or lacks what is to be read next: a new session finds out
+    /// where each partition starts.
+    Displaced,
 }
 
 /// A consumer and what watches it.
 pub(super) struct Session<'a> {
-    consumer: Consumer,
+    pub(super) consumer: Consumer,
     batch: consumer::BatchLimits,
-    context: &'a Context,
+    pub(super) context: &'a Context,
     readiness: &'a Readiness<'a>,
     ends: EndsAsker,
     /// What is asked for where nothing is owned.
@@ -46,6 +52,9 @@ pub(super) struct Session<'a> {
     lagging: Vec<Partition>,
     /// When the watch was told last how much time has passed.
     passed_until: Cell<Instant>,
+    /// Whether a log was replaced by another one of the same name.
+    displaced: bool,
+    pub(super) starts: Starts,
 }
 
 impl<'a> Session<'a> {
@@ -55,6 +64,7 @@ impl<'a> Session<'a> {
         context: &'a Context,
         readiness: &'a Readiness<'a>,
         ends: EndsAsker,
+        starts: Starts,
     ) -> Self {
         Self {
             consumer,
@@ -66,6 +76,8 @@ impl<'a> Session<'a> {
             watch: LagWatch::new(settings.lag),
             lagging: Vec::new(),
             passed_until: Cell::new(Instant::now()),
+            displaced: false,
+            starts,
         }
     }
 
@@ -77,6 +89,11 @@ impl<'a> Session<'a> {
             if let Verdict::Renew(cause) = self.watch.verdict() {
                 warn!(cause, "fetch stopped without an error: the session is renewed");
                 end = End::Stalled;
+                break;
+            }
+            if self.displaced || self.consumer.took_loss() {
+                warn!("a log has changed: the session is renewed, and each position is checked");
+                end = End::Displaced;
                 break;
             }
             self.readiness.report();
@@ -111,7 +128,9 @@ impl<'a> Session<'a> {
         // A member that owns nothing asks all the same: it must not count as ready where no broker answers.
         let asked = if owned.is_empty() { &self.probe } else { &owned };
         if let Some(heard) = self.ends.round(asked) {
-            self.watch.heard(heard);
+            self.displaced |=
+                heard.logs.iter().any(|(partition, log)| self.has_changed(partition, log.as_ref()));
+            self.watch.heard(heard.ends);
             let lags = self.watch.lags();
             self.set_lags(&lags);
         }
@@ -119,6 +138,12 @@ impl<'a> Session<'a> {
             Verdict::Flowing => drop(self.readiness.reading().works()),
             Verdict::Stalled(cause) | Verdict::Renew(cause) => self.readiness.reading().fails(cause),
         }
+    }
+
+    /// Whether the partition was started in another log than the brokers have now.
+    fn has_changed(&self, partition: &Partition, now: Option<&LogId>) -> bool {
+        let started = self.context.intake.log(partition);
+        now.is_some_and(|now| started != LogId::default() && *now != started)
     }
 
     /// The lag of a partition that went is 0 here, or a sum over all members would count it twice.
@@ -134,35 +159,6 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Starts the partitions that were assigned, where the target says.
-    fn start_awaited<S: Sink>(&self, delivery: &mut Delivery<'_, S>) -> Result<(), Error<S::Error>> {
-        let awaited = self.context.intake.awaited();
-        if awaited.is_empty() {
-            return Ok(());
-        }
-        let partitions: Vec<_> = awaited.iter().map(|awaited| awaited.partition.clone()).collect();
-        let positions = self.beside(S::NAME, || delivery.positions(&partitions))?.map_err(Error::Target)?;
-        for (awaited, position) in awaited.iter().zip(positions) {
-            if !self.context.intake.awaits(awaited) {
-                continue;
-            }
-            let (topic, number) = &awaited.partition;
-            // Where the log begins later, the consumer moves there by itself.
-            let next = position.unwrap_or(NextOffset(0));
-            match self.consumer.start(topic, *number, next) {
-                Ok(()) => {
-                    info!(topic = &**topic, partition = number, next_offset = next.0, "partition starts");
-                    self.context.intake.started(&awaited.partition);
-                }
-                Err(error) => {
-                    pass(error, "partition not started, trying again")?;
-                    self.consumer.keep_alive(LOOK_UP)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Commits what is done. A failure is left to the next round: until then the records would only be read
     /// again.
     fn commit(&self, failures: &'static str) -> Result<(), kafka::Error> {
@@ -170,7 +166,7 @@ impl<'a> Session<'a> {
         if offsets.is_empty() {
             return Ok(());
         }
-        match self.consumer.commit(&offsets) {
+        match self.consumer.commit(&offsets, |partition| to_metadata(&self.context.intake.log(partition))) {
             Ok(()) => self.context.intake.committed(&offsets),
             Err(error) => {
                 metrics::counter!(failures).increment(1);
@@ -181,7 +177,7 @@ impl<'a> Session<'a> {
     }
 
     /// Does `work` on a thread named `name`, and keeps the membership in the group meanwhile.
-    fn beside<T: Send, E: std::error::Error>(
+    pub(super) fn beside<T: Send, E: std::error::Error>(
         &self,
         name: &str,
         work: impl FnOnce() -> T + Send,
@@ -212,7 +208,7 @@ impl<'a> Session<'a> {
 }
 
 /// Lets what time mends pass, with a warning.
-fn pass(error: kafka::Error, what: &'static str) -> Result<(), kafka::Error> {
+pub(super) fn pass(error: kafka::Error, what: &'static str) -> Result<(), kafka::Error> {
     match error {
         fatal @ (kafka::Error::Unauthorized { .. } | kafka::Error::Fatal { .. }) => Err(fatal),
         passing => {

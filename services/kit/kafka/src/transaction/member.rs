@@ -151,7 +151,8 @@ impl Member {
     /// # Errors
     /// If one of them is still undecided after `timeout`, or no broker answers.
     pub fn committed(&self, partitions: &[i32], timeout: Duration) -> Result<Vec<Committed>, Error> {
-        positions::committed(&self.consumer, &self.topic, partitions, timeout)
+        let partitions: Vec<_> = partitions.iter().map(|partition| (&*self.topic, *partition)).collect();
+        positions::committed(&self.consumer, &partitions, timeout)
     }
 
     /// Stops the records of `partition`. The partition stays assigned.

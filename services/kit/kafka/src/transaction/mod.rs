@@ -7,7 +7,7 @@ mod broker_time;
 mod member;
 mod partition_queue;
 mod polled_producer;
-mod positions;
+pub(crate) mod positions;
 mod producer;
 mod tail;
 

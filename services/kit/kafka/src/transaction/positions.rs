@@ -15,17 +15,16 @@ pub struct Committed {
     pub metadata: String,
 }
 
-/// What the group of `consumer`, which reads only committed records, has committed for `partitions`, in their
-/// order.
-pub(super) fn committed<C: ConsumerContext>(
+/// What the group of `consumer`, which reads only committed records, has committed for `partitions` of any
+/// topics, in their order.
+pub(crate) fn committed<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
-    topic: &str,
-    partitions: &[i32],
+    partitions: &[(&str, i32)],
     timeout: Duration,
 ) -> Result<Vec<Committed>, Error> {
     let failed = |source| Error::of("read committed offsets", source);
     let mut asked = TopicPartitionList::with_capacity(partitions.len());
-    for partition in partitions {
+    for (topic, partition) in partitions {
         asked.add_partition(topic, *partition);
     }
     let answer = consumer.committed_offsets(asked, timeout).map_err(failed)?;

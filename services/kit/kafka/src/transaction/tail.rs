@@ -111,7 +111,7 @@ impl Tail {
     /// # Errors
     /// If it is still undecided after `timeout`, or no broker answers.
     pub fn committed(&self, topic: &str, partition: i32, timeout: Duration) -> Result<Committed, Error> {
-        let mut answers = positions::committed(&self.committed, topic, &[partition], timeout)?;
+        let mut answers = positions::committed(&self.committed, &[(topic, partition)], timeout)?;
         Ok(answers.pop().expect("the answer has the one partition that was asked for"))
     }
 
